@@ -10,6 +10,8 @@ import threading
 import time
 from typing import Self
 
+from tests.running import free_port
+
 FAR = tuple[str, int] | str  # host and port, or the path of a unix socket
 
 
@@ -29,7 +31,7 @@ class Cable:
         self._flows = threading.Event()
         self._flows.set()
         self._counting = threading.Lock()
-        self.port = 0
+        self.port = free_port()  # nobody else comes there while it is cut
         self.connections = 0  # ever
         self.open = 0  # now
         self.delay_s = 0.0  # of each piece, either way
@@ -39,7 +41,6 @@ class Cable:
     def mend(self) -> None:
         """New connections are taken again, at the same port."""
         self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
-        self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def cut(self) -> None:

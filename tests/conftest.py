@@ -24,7 +24,7 @@ from tests.encrypted_stores import encrypt_every_store
 from tests.examples import register
 from tests.marks import mark
 from tests.plain_server import SERIALISABLE, PlainServer, stand_between
-from tests.postgres import database_url, folder_of, in_memory, shared
+from tests.postgres import database_url, folder_of, in_memory, shared, wait_for_it
 from tests.ready_stores import make
 
 RUN = "PYTEST_RUN_OF_THE_GATEWAY"  # names the run to its workers: the process that began it, and a word nobody else has
@@ -152,6 +152,7 @@ _of_a_test = pytest.fixture(_learnt_here, autouse=True)
 @pytest.fixture(scope="session")
 def postgres_server() -> str:
     """The URL of the run's PostgreSQL server. Tests that stop servers start one of their own."""
+    wait_for_it()
     run = os.environ[RUN]
     return shared(folder_of(run), owner=int(run.partition("-")[0]))
 

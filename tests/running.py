@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,19 +28,31 @@ from gateway.plugin.registry import Registry
 from tests import covered, threads, warm
 from tests.commands import invoke
 from tests.delivered_events import hold_request
+from tests.patience import PATIENCE_S
 
 KEY = "demo-0123456789abcdef0123456789abcdef"
 SECRET = "demo-whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PORT_MIN = 15_000
+HELD_MAX = 100  # ports of a process; whoever asked for an older one has listened there long since
+LOOK_S = 2.0  # of a look whether it is ready, before the next
 COMMAND = str(Path(sys.executable).parent / "gateway")
 
 
+_held: deque[int] = deque()  # descriptors of bound sockets
+
+
 def free_port() -> int:
-    """One that the system gives to no connection by itself, so that who is killed finds it free when it starts again."""
+    """One that the system gives to no connection by itself, so that who is killed finds it free when it starts again; and that
+    nobody draws twice, in whatever process: a bound socket holds it, beside which a server may listen (SO_REUSEADDR)."""
     while True:
         port = random.SystemRandom().randrange(PORT_MIN, _first_given())
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        with socket.socket() as held, contextlib.suppress(OSError):
+            held.bind(("127.0.0.1", port))
+            if sys.platform == "linux":  # elsewhere nobody could listen beside it
+                held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not before: else two could draw it
+                _held.append(held.detach())
+            if len(_held) > HELD_MAX:
+                os.close(_held.popleft())
             return port
 
 
@@ -120,7 +133,7 @@ class Receiver:
     def ids(self) -> list[str]:
         return [headers["webhook-id"] for headers, _ in list(self.requests)]
 
-    def wait_for(self, condition: Any, within: float = 30.0) -> bool:
+    def wait_for(self, condition: Any, within: float = PATIENCE_S) -> bool:
         """Wait until `condition(self)` holds; looked at whenever something came."""
         with self._came:
             return self._came.wait_for(lambda: condition(self), within)
@@ -191,13 +204,15 @@ class Running:
             words = ["sh", "-c", f'exec "$0" "$@" {self.redirection}', *words]
         return subprocess.Popen(words, cwd=self.folder, env=self.environ, stdout=output, stderr=output)
 
-    def wait_ready(self, within: float = 40.0) -> None:
+    def wait_ready(self, within: float = PATIENCE_S) -> None:
         assert self.process is not None
         until = time.monotonic() + within
         while time.monotonic() < until:
             with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.admin), timeout=2).close()  # a tenth of a request's work
-                urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/readyz", timeout=2).close()
+                socket.create_connection(
+                    ("127.0.0.1", self.admin), timeout=LOOK_S
+                ).close()  # a tenth of a request's work
+                urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/readyz", timeout=LOOK_S).close()
                 return
             if self.process.poll() is not None:
                 break
@@ -208,7 +223,7 @@ class Running:
         self, body: bytes, path: str = "/hooks/live", headers: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
         """Status and JSON of one callback's answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request("POST", path, body, {"content-type": "application/json", **(headers or {})})
             answer = connection.getresponse()
@@ -236,13 +251,13 @@ class Running:
             return result.exit_code, result.stdout, result.stderr
         words = [self.command, *arguments]
         done = subprocess.run(
-            words, cwd=self.folder, env=self.environ, capture_output=True, text=True, check=False, timeout=60
+            words, cwd=self.folder, env=self.environ, capture_output=True, text=True, check=False, timeout=PATIENCE_S
         )
         return done.returncode, done.stdout, done.stderr
 
     def metric(self, start: str) -> float:
         """The sum of the samples whose line begins with `start`."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=PATIENCE_S) as answer:
             lines = answer.read().decode().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start))
 
@@ -250,10 +265,10 @@ class Running:
         """kill -9."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(PATIENCE_S)
         self.process = None
 
-    def stop(self, within: float = 30.0) -> int:
+    def stop(self, within: float = PATIENCE_S) -> int:
         """SIGTERM, and the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
@@ -262,7 +277,7 @@ class Running:
         finally:
             if self.process.poll() is None:
                 self.process.kill()
-                self.process.wait(10)
+                self.process.wait(PATIENCE_S)
             self.process = None
 
     def __enter__(self) -> Running:
@@ -271,4 +286,4 @@ class Running:
     def __exit__(self, *exc: object) -> None:
         if self.process is not None:
             covered.kill(self.process)
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parent.parent
 ROW = re.compile(r"^\| ([^|]+\?) \| `([^`]+)` \| `([^`]+\.py)` \|$", re.MULTILINE)
 
@@ -34,7 +36,7 @@ def test_each_question_is_answered_by_one_grep_in_one_place() -> None:
     for question, pattern, place in questions():
         command = ["grep", "-rlE", pattern, "gateway", "plugins", "--include=*.py"]
         found = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
+            command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         ).stdout.split()
         if found != [place]:
             wrong.append((question, pattern, found))

@@ -22,6 +22,7 @@ import pytest
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.load import load
 from gateway.testing import running
+from tests.patience import PATIENCE_S, until
 from tests.running import Player, Receiver, free_port, receiving
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/comparison.md"
@@ -72,16 +73,16 @@ class Script:
         self.process = subprocess.Popen(
             [sys.executable, "script.py"], cwd=folder, env=environ, stderr=subprocess.DEVNULL
         )
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return
-            time.sleep(0.02)
-        raise AssertionError("the script does not listen")
+        until(self._listens, said=lambda: "the script does not listen")
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S):
+            return True
+        return False
 
     def post(self, said: Any) -> int | None:
         """The status; None: no answer at all."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request("POST", "/", said if isinstance(said, bytes) else json.dumps(said).encode())
             return connection.getresponse().status
@@ -92,7 +93,7 @@ class Script:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(PATIENCE_S)
 
 
 @pytest.fixture

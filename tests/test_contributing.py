@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parent.parent
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 PAGES = ("source", "sink", "command", "store-rule")
@@ -101,7 +103,7 @@ def _tests_of(room: str) -> list[str]:
 @pytest.mark.parametrize("room", sorted(_rooms()))
 def test_make_room_takes_every_room_there_is_with_its_tests_and_its_types(room: str) -> None:
     shown = subprocess.run(
-        ["make", "-n", "room", f"R={room}"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        ["make", "-n", "room", f"R={room}"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE_S
     ).stdout
     [tested] = [line for line in shown.splitlines() if "-m pytest" in line]
     [typed] = [line for line in shown.splitlines() if "-m mypy" in line]
@@ -111,14 +113,16 @@ def test_make_room_takes_every_room_there_is_with_its_tests_and_its_types(room: 
 
 
 def test_make_room_names_the_rooms_where_there_is_no_such_one() -> None:
-    said = subprocess.run(["make", "-n", "room", "R=attic"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    said = subprocess.run(
+        ["make", "-n", "room", "R=attic"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert said.returncode != 0
     assert {"dispatch", "watchdog"} <= set(said.stderr.replace(".", " ").split())
 
 
 def test_the_lowest_versions_are_tried_in_every_room_of_the_core() -> None:
     listed = subprocess.run(
-        ["bash", ".ci/lowest", "--list"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        ["bash", ".ci/lowest", "--list"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE_S
     ).stdout.split()
     core = [place for room in _rooms() - {"cli", "testing"} for place in _tests_of(room)]
     assert sorted(listed) == sorted([*core, "tests/store_admin"])

@@ -8,8 +8,7 @@ import shlex
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import yaml
 from gateway.config.load import load
 from gateway.config.route_tests import run_tests
 from gateway.testing import Reply, ScriptedServer, running
+from tests.patience import PATIENCE_S, until
 from tests.running import Running, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,14 +28,6 @@ SHELL = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S)
 CONFIG, BUCKET = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)
 INSTALL, FILES, CHECK, VENDOR, CHAT, SERVE, SEND, LOOK, START = SHELL
 MEDIA_BYTES = 5_000_000
-
-
-def until(true: Callable[[], Any], within: float = 20.0) -> Any:
-    end = time.monotonic() + within
-    while not (holds := true()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return holds
 
 
 @contextmanager
@@ -47,7 +39,7 @@ def started(command: str, folder: Path, log: str) -> Iterator[None]:
             yield
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(PATIENCE_S)
 
 
 def listening(port: int) -> bool:
@@ -62,7 +54,7 @@ def test_the_page_from_its_beginning_to_what_does_not_come(tmp_path: Path) -> No
         text = re.sub("|".join(ports), lambda port: ports[port[0]], text)
         return text.replace("python3 ", f"{sys.executable} ")
 
-    subprocess.run(["sh", "-e", "-c", here(FILES)], cwd=tmp_path, check=True, timeout=30)
+    subprocess.run(["sh", "-e", "-c", here(FILES)], cwd=tmp_path, check=True, timeout=PATIENCE_S)
     gateway = Running(tmp_path, here(CONFIG).replace("version: 1\n", ""))
     said = {line: gateway.cli(*shlex.split(line)[1:]) for line in CHECK.splitlines() if line.startswith("gateway ")}
     assert "well." in said["gateway check"]

@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +18,7 @@ import pytest
 
 from tests.budget import WORKED_S, over_budget
 from tests.marks import mark, starts_process
+from tests.patience import PATIENCE_S, until
 from tests.running import Running
 from tests.wide import is_there, long_ones, wide_tests
 
@@ -48,16 +48,7 @@ def suite(folder: Path, test: str, *arguments: str, **environ: str) -> Iterator[
 
 def ran(folder: Path, test: str, *arguments: str, **environ: str) -> str:
     with suite(folder, test, *arguments, **environ) as run:
-        return run.communicate(timeout=30)[0]
-
-
-def holds(within: float, what: Callable[[], object]) -> bool:
-    until = time.monotonic() + within
-    while not what():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.05)
-    return True
+        return run.communicate(timeout=PATIENCE_S)[0]
 
 
 def left_by(run: int) -> list[str]:
@@ -77,16 +68,16 @@ def test_a_killed_suite_leaves_no_postgresql_behind(tmp_path: Path, workers: lis
             time.sleep(50)
     """
     with suite(tmp_path, test, *workers) as run:
-        assert holds(30, (tmp_path / "go").exists)
+        until((tmp_path / "go").exists)
         assert left_by(run.pid)
         os.killpg(run.pid, signal.SIGKILL)
-    assert holds(20, lambda: not left_by(run.pid))
+    until(lambda: not left_by(run.pid))
 
 
 def test_a_suite_that_ends_leaves_no_postgresql_behind(tmp_path: Path) -> None:
     with suite(tmp_path, "def test_it(postgres_url): pass") as run:
-        assert "1 passed" in run.communicate(timeout=40)[0]
-    assert holds(20, lambda: not left_by(run.pid))
+        assert "1 passed" in run.communicate(timeout=PATIENCE_S)[0]
+    until(lambda: not left_by(run.pid))
 
 
 def test_a_test_that_waits_without_end_fails_and_shows_what_every_thread_does(tmp_path: Path) -> None:
@@ -180,7 +171,7 @@ def test_every_worker_finds_the_same_tests_in_the_same_order() -> None:
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
         environ = {**os.environ, "PYTHONHASHSEED": seed}
         return subprocess.run(
-            command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True, timeout=80
+            command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True, timeout=PATIENCE_S
         ).stdout.rpartition("\n\n")[0]
 
     assert collected("1") == collected("2")
@@ -190,7 +181,7 @@ def test_what_a_test_starts_is_marked_by_what_it_reaches() -> None:
     assert starts_process(ran)
     assert starts_process(Running)
     assert starts_process(test_an_exception_in_a_thread_fails_the_test_that_started_it)
-    assert not starts_process(unbounded)
+    assert not starts_process(left_open)
     put: list[str] = []
     for names, parameters in (
         (["postgres_server"], {}),
@@ -246,34 +237,6 @@ def test_a_test_over_its_five_seconds_fails_unless_it_is_marked(
         assert outcome(99) == expected  # what it waited for others is not its own
     request.node.add_marker("slow")
     assert outcome(999) == "passed"
-
-
-def unbounded(tree: ast.AST) -> Iterator[str]:
-    """Calls that wait for another thread or process without an end; what is awaited ends with its test's time."""
-    nodes = list(ast.walk(tree))
-    awaited = {id(node.value) for node in nodes if isinstance(node, ast.Await)}
-    awaited |= {
-        id(node.args[0])
-        for node in nodes
-        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == "asyncio.wait_for"
-    }
-    for call in (node for node in nodes if isinstance(node, ast.Call)):
-        options = {keyword.arg for keyword in call.keywords}
-        match call.func:
-            case ast.Attribute(attr="Thread") | ast.Name(id="Thread") if "daemon" not in options:
-                yield f"line {call.lineno}: a thread that keeps the process (tests.threads.start)"
-            case ast.Attribute(attr="Barrier") | ast.Name(id="Barrier") if "timeout" not in options:
-                yield f"line {call.lineno}: a barrier without timeout="
-            case ast.Attribute(attr="wait" | "join" | "acquire" | "communicate", value=ast.Name(id=name)) if (
-                not call.args and not options and id(call) not in awaited and name != "barrier"
-            ):
-                yield f"line {call.lineno}: {ast.unparse(call)} without an end"
-
-
-def test_no_test_waits_for_a_thread_or_a_process_without_an_end() -> None:
-    files = set((ROOT / "tests").rglob("*.py")) - {ROOT / "tests" / "threads.py"}
-    wrong = {str(path.relative_to(ROOT)): list(unbounded(ast.parse(path.read_text()))) for path in sorted(files)}
-    assert {path: lines for path, lines in wrong.items() if lines} == {}
 
 
 def left_open(tree: ast.AST, text: str) -> Iterator[int]:

@@ -11,6 +11,7 @@ import pytest
 
 from tests import warm
 from tests.marks import starts_process
+from tests.patience import PATIENCE_S
 from tests.running import COMMAND, KEY, Running
 
 CONFIG = f"sources: {{live: {{type: huawei-live, keys: [{KEY}]}}}}\n"
@@ -35,7 +36,7 @@ def test_it_is_told_everything_that_the_command_itself_is_told(tmp_path: Path) -
     assert warm.fits(environ)
     ours = warm.run(["check"], cwd=tmp_path, environ=environ)
     theirs = subprocess.run(
-        [COMMAND, "check"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=60
+        [COMMAND, "check"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )
     begins = f'"path": ["{Path(COMMAND).parent}", "/one"]'  # of a script, its own folder: a fork has none
     assert ours.stdout == theirs.stdout.replace(begins, '"path": ["/one", "/two"]')
@@ -50,7 +51,13 @@ def test_it_is_told_everything_that_the_command_itself_is_told(tmp_path: Path) -
 def test_its_answer_is_that_of_the_command(tmp_path: Path, arguments: list[str], given: str, code: int | None) -> None:
     ours = warm.run(arguments, cwd=tmp_path, environ=os.environ, input=given)
     theirs = subprocess.run(
-        [COMMAND, *arguments], cwd=tmp_path, input=given, capture_output=True, text=True, check=False, timeout=60
+        [COMMAND, *arguments],
+        cwd=tmp_path,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
     assert (ours.returncode, ours.stdout, ours.stderr) == (theirs.returncode, theirs.stdout, theirs.stderr)
     assert code in (None, ours.returncode)
@@ -64,7 +71,7 @@ def test_it_lives_and_ends_like_a_child(tmp_path: Path) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.01)
         process.kill()
-        assert process.wait(20) == -signal.SIGKILL
+        assert process.wait(PATIENCE_S) == -signal.SIGKILL
         assert process.poll() == -signal.SIGKILL
         process.send_signal(signal.SIGTERM)  # to nobody
         assert served.start().stop() == 0

@@ -17,6 +17,7 @@ from gateway.runtime.metrics import Metrics
 from gateway.watchdog import Watchdog, culprit
 from tests import threads
 from tests.dispatch.conftest import Scripted
+from tests.patience import PATIENCE_S
 
 THRESHOLD = 0.03
 
@@ -39,7 +40,7 @@ def blocked(metrics: Metrics) -> float | None:
 
 def block(metrics: Metrics, least: float) -> None:
     """Hold the loop until the watchdog has counted `least` stalls: blocking, but no longer than it takes."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_S
     while (blocked(metrics) or 0) < least and time.monotonic() < until:
         time.sleep(0.001)
 
@@ -109,7 +110,7 @@ def test_a_loop_that_was_closed_ends_the_watch(metrics: Metrics) -> None:
     made = asyncio.run(begin())
     watching = [thread for thread in threading.enumerate() if thread.name == "watchdog"]
     for thread in watching:
-        thread.join(5)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
     made.stop()
 
@@ -125,7 +126,7 @@ async def test_stopping_from_the_loop_itself_does_not_wait_for_that_loop(metrics
 
     made = Watchdog(metrics.loop_blocked, threshold=THRESHOLD)
     watching = made._thread = threads.start(made._watch, Silent(), threading.get_ident())
-    assert Silent.asked.wait(5)
+    assert Silent.asked.wait(PATIENCE_S)
     made._threshold = 60  # whatever the thread waits for from here on
     made.stop()
     assert not watching.is_alive()

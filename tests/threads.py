@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-ENDS_S = 20  # within this a thread whose work is over ends on a busy machine
+from tests.patience import PATIENCE_S
 
 
 def start(work: Callable[..., Any], *args: Any, name: str | None = None, **options: Any) -> threading.Thread:
@@ -17,7 +17,7 @@ def start(work: Callable[..., Any], *args: Any, name: str | None = None, **optio
     return thread
 
 
-def end(threads: threading.Thread | Iterable[threading.Thread], within: float = ENDS_S) -> None:
+def end(threads: threading.Thread | Iterable[threading.Thread], within: float = PATIENCE_S) -> None:
     """Wait for these to end; one that does not is the test's failure (and so is one that raised: pytest sees to it)."""
     until = time.monotonic() + within
     for thread in [threads] if isinstance(threads, threading.Thread) else threads:

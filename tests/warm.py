@@ -20,9 +20,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tests.patience import PATIENCE_S
+
 PARENT = Path(__file__).with_name("warm_parent.py")
 ROOT = str(PARENT.parent.parent)
-BEGINS_S = 40  # within this the first one has imported everything, on a busy machine
 # What Python reads where it starts, and how coverage counts what it runs.
 AT_START = ("PYTHON", "LC_", "LANG", "COVERAGE_")
 
@@ -90,14 +91,19 @@ def start(
             socket.send_fds(_parent(), [job], [stdin, stdout, stderr, theirs])
     finally:
         os.close(theirs)
-    assert select.select([status], [], [], BEGINS_S)[0], "no process came"
+    assert select.select([status], [], [], PATIENCE_S)[0], "no process came"
     pid = os.read(status, 20).partition(b"\n")[0]
     assert pid, "the process that forks has ended"
     return Process(int(pid), status)
 
 
 def run(
-    arguments: Sequence[str], *, cwd: Path, environ: Mapping[str, str], input: str | None = None, timeout: float = 60
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    input: str | None = None,
+    timeout: float = PATIENCE_S,
 ) -> subprocess.CompletedProcess[str]:
     """The whole life of a command, as `subprocess.run` tells it."""
     import tempfile
@@ -128,7 +134,7 @@ def _parent() -> socket.socket:
             ).returncode = 0  # it ends with us, and nobody waits for it  # fmt: skip
         _parents[os.getpid()] = ours
         atexit.register(ours.close)
-        until = time.monotonic() + BEGINS_S
+        until = time.monotonic() + PATIENCE_S
         assert select.select([ours], [], [], until - time.monotonic())[0], "it does not begin"
         ours.recv(1)
     return _parents[os.getpid()]

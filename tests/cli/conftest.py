@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from gateway.store.store import Store
 from tests import warm
 from tests.cli.stocked import accept, an_event, settle, stock, wanted
+from tests.patience import PATIENCE_S
 
 KEY = "demo-0123456789abcdef0123456789abcdef"
 CONFIG = f"""\
@@ -99,7 +100,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.cli.commands import listen
 from gateway.cli.remote_client import Remote
+from tests.patience import PATIENCE_S
 from tests.running import SECRET
 from tests.web.admin_api import ask
 from tests.web.doors import Served
@@ -30,7 +31,7 @@ class Listening:
         self.task = asyncio.create_task(work)
 
     async def until(self, true: Any) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             while not true():
                 assert not self.task.done() or self.task.exception(), "it ended"
                 await asyncio.sleep(0.01)

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.cli.conftest import ROOT
+from tests.patience import PATIENCE_S, until
 
-SECONDS_MAX = 20.0
 FRAME = re.compile(r"\x1b\[\?2026h\x1b\[H(.*?)\x1b\[J\x1b\[\?2026l", re.DOTALL)
 
 
@@ -48,7 +48,7 @@ class Terminal:
 
     def until(self, wanted: Callable[[str], bool]) -> str:
         """What is new, once it is what is wanted."""
-        end = time.monotonic() + SECONDS_MAX
+        end = time.monotonic() + PATIENCE_S
         text = ""
         while not wanted(text):
             assert time.monotonic() < end, text
@@ -71,10 +71,8 @@ class Terminal:
 
     def until_stopped(self) -> None:
         """Wait until it is suspended."""
-        end = time.monotonic() + SECONDS_MAX
-        while Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
 
     def hang_up(self) -> None:
         """Close the terminal while it is in use."""
@@ -83,7 +81,7 @@ class Terminal:
 
     def end(self) -> int:
         """Its exit code; the terminal is as it was."""
-        code = self.process.wait(SECONDS_MAX)
+        code = self.process.wait(PATIENCE_S)
         if select.select([self._ours], [], [], 0)[0]:
             self.text += os.read(self._ours, 65536).decode()
         assert termios.tcgetattr(self.theirs) == self.before

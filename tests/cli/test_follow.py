@@ -16,10 +16,10 @@ import pytest
 
 from gateway.cli import news as news_module
 from tests.cli.conftest import ROOT, Cli
-from tests.cli.hostile_rows import SECONDS_MAX
 from tests.cli.stocked import accept, an_event, stock, wanted
 from tests.cli.terminal import Terminal
 from tests.cli.test_elsewhere import told
+from tests.patience import PATIENCE_S
 from tests.running import Player
 from tests.web.admin_api import serve_filled
 from tests.web.doors import Served
@@ -44,7 +44,7 @@ def way_to(served: Served, way: str) -> list[str]:
 def meanwhile(monkeypatch: pytest.MonkeyPatch, *acts: Callable[[], bool | None]) -> Iterator[None]:
     """Between two waits of a command that follows: each act until it says that it is done, then Ctrl-C."""
     left = list(acts)
-    end = time.monotonic() + SECONDS_MAX
+    end = time.monotonic() + PATIENCE_S
     for name in ("NewsBeside", "NewsElsewhere", "OnlyPauses"):
         one = getattr(news_module, name)
 
@@ -140,7 +140,7 @@ def test_whoever_reads_it_may_leave(configured: Path) -> None:
         assert tail.stderr is not None
         assert b"stream-0" in tail.stdout.readline()
         tail.stdout.close()  # as `head -1` does; nothing else happens on this store
-        assert tail.wait(SECONDS_MAX) in (0, 1)
+        assert tail.wait(PATIENCE_S) in (0, 1)
         assert tail.stderr.read() == b""
 
 
@@ -151,4 +151,4 @@ def test_a_terminal_that_is_closed_ends_it(configured: Path) -> None:
         there = Terminal(configured, command)
         there.until(lambda text: "  live  " in text or "no gateway runs" in text)
         there.hang_up()
-        assert there.process.wait(SECONDS_MAX) != 0 or command == ["tail"]
+        assert there.process.wait(PATIENCE_S) != 0 or command == ["tail"]

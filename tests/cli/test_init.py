@@ -17,6 +17,7 @@ from gateway.plugin import Scene
 from gateway.plugin.registry import Registry
 from gateway.testing.factories import NOW, callback
 from tests.cli.conftest import Cli
+from tests.patience import PATIENCE_S
 
 TYPES = Registry().source_types()
 
@@ -86,7 +87,7 @@ def answered(folder: Path, keys: bytes, *options: str) -> tuple[int, str]:
             cwd=folder, stdin=terminal, stdout=terminal, stderr=terminal, close_fds=True,
         )  # fmt: skip
         os.write(main, keys)
-        code = running.wait(timeout=50)
+        code = running.wait(timeout=PATIENCE_S)
         return code, os.read(main, 65536).decode()
     finally:
         os.close(main)

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.cli import listen_loop, pull_client
 from tests.cli.listening import Listening, states
+from tests.patience import PATIENCE_S
 from tests.running import Receiver, receiving
 from tests.web.admin_api import ask, post, serve
 from tests.web.doors import Served
@@ -98,7 +99,7 @@ async def test_q_ends_it_and_r_has_nothing_to_send_before_something_came(
     os.write(keyboard, b"r")
     await running.until(lambda: "nothing came yet" in capsys.readouterr().err)
     os.write(keyboard, b"q")
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         await running.task
     assert local.requests == []
 

@@ -10,7 +10,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +18,8 @@ import pytest
 
 from tests import covered, warm
 from tests.cli.conftest import CONFIG, ROOT, Cli, run
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.patience import PATIENCE_S, until
+from tests.running import free_port
 
 
 @contextmanager
@@ -41,21 +36,18 @@ def _serving(folder: Path, *, fork: bool = True) -> Iterator[subprocess.Popen[by
             command = [sys.executable, "-m", "gateway", "serve"]
             process = subprocess.Popen(command, cwd=folder, env=environ, stdout=out, stderr=out)
     try:
-        until = time.monotonic() + 30
-        while b'"serving"' not in log.read_bytes() and b"serving" not in log.read_bytes():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < until, log.read_text()
-            time.sleep(0.02)
+        until(lambda: b"serving" in log.read_bytes() or process.poll() is not None, said=log.read_text)
+        assert process.poll() is None, log.read_text()
         yield process
     finally:
         if process.poll() is None:
             covered.kill(process)
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 @pytest.fixture
 def ports(folder: Path) -> tuple[int, int]:
-    return _free_port(), _free_port()
+    return free_port(), free_port()
 
 
 def _config(ports: tuple[int, int], text: str = CONFIG) -> str:
@@ -63,14 +55,7 @@ def _config(ports: tuple[int, int], text: str = CONFIG) -> str:
 
 
 def _eventually(what: str, cli: Cli, found: object) -> None:
-    until = time.monotonic() + 10
-    while True:
-        done = cli(*what.split())
-        states = {one["state"] for one in json.loads(done.stdout)}
-        if states == found:
-            return
-        assert time.monotonic() < until, done.stdout
-        time.sleep(0.1)
+    until(lambda: {one["state"] for one in json.loads(cli(*what.split()).stdout)} == found)
 
 
 def test_from_init_to_a_delivered_event(folder: Path, ports: tuple[int, int]) -> None:
@@ -91,7 +76,7 @@ def test_from_init_to_a_delivered_event(folder: Path, ports: tuple[int, int]) ->
         assert sent.returncode == 0, sent.stdout + sent.stderr
         assert len(json.loads(run(["events", "list", "--json"], cwd=folder).stdout)) == 5
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_S)
     assert run(health, cwd=folder).returncode == 1
 
 
@@ -117,7 +102,7 @@ def test_it_stops_politely_and_tells_so(folder: Path, ports: tuple[int, int]) ->
     (folder / "gateway.yaml").write_text(_config(ports))
     with _serving(folder) as process:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
     lines = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
     assert all({"ts", "level", "event"} <= line.keys() for line in lines)
     assert [line["event"] for line in lines][-1] == "stopped"
@@ -171,7 +156,7 @@ def test_a_plugin_that_does_not_let_itself_be_stopped_keeps_no_process(
     with _serving(folder) as process:
         cli("send", "--type", "RECORD_FAILED", "--field", "stream=main")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
     events = {line["event"]: line for line in map(json.loads, (folder / "log").read_text().splitlines())}
     assert left in events["left_behind"]["what"]
 
@@ -194,9 +179,7 @@ def test_what_it_writes_is_its_own(folder: Path, ports: tuple[int, int], cli: Cl
 
 def test_a_port_that_is_taken_is_exit_1_without_a_traceback(folder: Path, ports: tuple[int, int]) -> None:
     (folder / "gateway.yaml").write_text(_config(ports))
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", ports[0]))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", ports[0])):
         done = run(["serve"], cwd=folder)
     assert done.returncode == 1
     assert str(ports[0]) in done.stderr
@@ -227,7 +210,7 @@ def test_a_bug_is_told_as_everything_else_without_variables(folder: Path, ports:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 1
     assert "canary-of-a-local-variable" not in done.stderr

@@ -17,6 +17,7 @@ from plugins.sinks.email import Email
 from tests import warm
 from tests.cli.conftest import KEY, ROOT, Cli
 from tests.config.configs import Configs
+from tests.patience import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_an_answer_that_cannot_be_written_is_an_error_and_no_traceback(configure
             ended = subprocess.Popen(
                 [sys.executable, "-m", "gateway", *command], cwd=configured, env=environ, **written
             )
-        code = ended.wait(60)
+        code = ended.wait(PATIENCE_S)
     told = (configured / "error").read_text()
     assert code == 1
     assert "Traceback" not in told

@@ -15,7 +15,7 @@ import pytest
 from gateway.store.store import Store
 from tests.cli.conftest import ROOT, Cli
 from tests.cli.stocked import accept, an_event, stock, wanted
-from tests.web.ports import until
+from tests.patience import PATIENCE_S, until
 
 
 async def three(store: Store) -> None:
@@ -83,7 +83,7 @@ def test_an_import_that_was_killed_goes_on(cli: Cli, configured: Path) -> None:
         until(lambda: rows_in("gateway.db", "events") == 3)
     finally:
         importing.kill()
-        importing.wait(10)
+        importing.wait(PATIENCE_S)
         importing.stdin.close()
     assert "not filled to its end" in cli("store", "verify", code=1).stderr
     assert "not filled to its end" in cli("serve", code=1).stderr

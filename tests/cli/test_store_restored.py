@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.running import KEY, Player, Running, receiving
 
 CONFIG = """\
@@ -25,7 +26,7 @@ def test_killed_restored_and_started_again_it_delivers_what_the_backup_has(tmp_p
         assert "is in use, pid" in gateway.cli("store", "copy", "--to", "sqlite:///other.db", check=False)
         assert gateway.process is not None
         gateway.process.kill()
-        gateway.process.wait(20)
+        gateway.process.wait(PATIENCE_S)
         for ending in ("", "-wal", "-shm"):
             (tmp_path / f"gateway.db{ending}").unlink(missing_ok=True)
         (tmp_path / "backup.db").rename(tmp_path / "gateway.db")

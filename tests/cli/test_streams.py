@@ -16,7 +16,8 @@ from gateway.cli.news import BACK, LOST, NewsElsewhere, NewsItem
 from gateway.cli.remote_client import RefusedElsewhere, Remote
 from tests import threads
 from tests.cli.conftest import Cli
-from tests.cli.hostile_rows import SECONDS_MAX
+from tests.patience import PATIENCE_S
+from tests.running import free_port
 
 # -- the stream of a gateway elsewhere
 
@@ -34,7 +35,7 @@ class Streams:
         for answer in answers:
             connection, _ = self._socket.accept()
             with connection:
-                connection.settimeout(SECONDS_MAX)
+                connection.settimeout(PATIENCE_S)
                 self.asked.append(connection.recv(65536).decode())
                 connection.sendall(answer)
                 if answer is answers[-1]:
@@ -56,7 +57,7 @@ def refusing(status: str, body: bytes) -> bytes:
 
 def gathered(news: NewsElsewhere, count: int) -> list[NewsItem]:
     items: list[NewsItem] = []
-    end = time.monotonic() + SECONDS_MAX
+    end = time.monotonic() + PATIENCE_S
     while len(items) < count:
         assert time.monotonic() < end, items
         items += news.wait(0.5)
@@ -98,8 +99,6 @@ def test_a_token_that_holds_no_more_ends_it(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_what_never_answered_is_an_error_at_once(cli: Cli, configured: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
     (configured / "token").write_text("t" * 40)
-    said = cli("tail", "--url", f"http://127.0.0.1:{port}", "--token-file", "token", code=1)
+    said = cli("tail", "--url", f"http://127.0.0.1:{free_port()}", "--token-file", "token", code=1)
     assert "no answer" in said.stderr

@@ -14,6 +14,7 @@ import yaml
 from gateway.config.load import load
 from gateway.config.overrides import OVERRIDES
 from gateway.config.route_tests import run_tests
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = ROOT / "deploy"
@@ -48,7 +49,7 @@ def test_the_unit_is_one_that_systemd_reads_and_finds_hardened() -> None:
         [analyze, "security", "--offline=yes", "--no-pager", str(UNIT)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
     exposure = re.search(r"exposure level for \S+: ([0-9.]+)", answer.stdout)
@@ -163,17 +164,17 @@ def test_gateways_of_kubernetes_outlive_a_drained_node_and_are_reached_by_whom_t
 def test_the_image_is_built_and_says_its_version() -> None:
     if (docker := shutil.which("docker")) is None:
         pytest.skip("docker is not installed")
-    if subprocess.run([docker, "info"], capture_output=True, timeout=60, check=False).returncode:
+    if subprocess.run([docker, "info"], capture_output=True, timeout=PATIENCE_S, check=False).returncode:
         pytest.skip("no container engine runs here")
     name = "recording-gateway-test:build"
     subprocess.run([docker, "build", "-q", "-t", name, str(ROOT)], check=True, timeout=840)
     try:
         said = subprocess.run(
-            [docker, "run", "--rm", name, "--version"], capture_output=True, text=True, timeout=60, check=True
+            [docker, "run", "--rm", name, "--version"], capture_output=True, text=True, timeout=PATIENCE_S, check=True
         )
         assert "gateway" in said.stdout
     finally:
-        subprocess.run([docker, "image", "rm", "-f", name], capture_output=True, timeout=60, check=False)
+        subprocess.run([docker, "image", "rm", "-f", name], capture_output=True, timeout=PATIENCE_S, check=False)
 
 
 def test_every_folder_of_deploy_is_in_its_readme() -> None:

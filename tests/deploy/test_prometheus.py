@@ -17,6 +17,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.testing import running
+from tests.patience import PATIENCE_S
 from tests.test_docs_links import _wrong
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,7 +155,9 @@ def test_promtool_takes_the_rules() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed here; the parser above has read every expression")
-    done = subprocess.run([promtool, "check", "rules", str(RULES_FILE)], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [promtool, "check", "rules", str(RULES_FILE)], capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -30,6 +30,7 @@ from gateway.runtime.clock import FrozenClock
 from gateway.runtime.metrics import Metrics
 from gateway.store.records import Accepted, NewDelivery, NewEvent
 from gateway.store.store import Store
+from tests.patience import PATIENCE_S
 from tests.ready_stores import file_at
 
 Script = Callable[[Delivery], Awaitable[str | None]]
@@ -129,13 +130,6 @@ def event(number: int, *, type: str = FILE_COMPLETED, stream: str = "main", at: 
         received_at=at or FrozenClock().now(),
         raw=b"{}",
     )
-
-
-async def eventually(true: Callable[[], Any], *, within: float = 30.0) -> None:
-    """Let the loop and the store's threads work until this holds."""
-    async with asyncio.timeout(within):
-        while not true():
-            await asyncio.sleep(0.001)
 
 
 CALM_ROUNDS_MAX = 100  # of looks whether somebody still works: a sink may hang, a store may be gone
@@ -315,13 +309,13 @@ class House:
         return row
 
     def _read(self, query: str) -> list[Any]:
-        with contextlib.closing(sqlite3.connect(self.file, timeout=5)) as connection:
+        with contextlib.closing(sqlite3.connect(self.file, timeout=PATIENCE_S)) as connection:
             found = connection.execute(query).fetchall()
         return [row[0] if len(row) == 1 else row for row in found]
 
     def write(self, statement: str) -> None:
         """What the command line does beside a running gateway."""
-        with contextlib.closing(sqlite3.connect(self.file, timeout=5)) as connection, connection:
+        with contextlib.closing(sqlite3.connect(self.file, timeout=PATIENCE_S)) as connection, connection:
             connection.execute(statement)
 
     def counted(self, sink: str, outcome: str) -> float:

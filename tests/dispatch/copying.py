@@ -8,7 +8,8 @@ from typing import Any
 
 from gateway import Done, FollowUp, Progress
 from gateway.model import RECORDING_ARCHIVED, Delivery
-from tests.dispatch.conftest import House, Scripted, eventually
+from tests.dispatch.conftest import House, Scripted
+from tests.patience import eventually
 
 LONG = {"timeout": "1h", "retry": {"initial": "10s"}}
 

@@ -9,7 +9,8 @@ from gateway import File, FollowUp
 from gateway.model import RECORDING_ARCHIVED, Delivery
 from gateway.routing import Router
 from gateway.routing.router import Route
-from tests.dispatch.conftest import House, Script, eventually
+from tests.dispatch.conftest import House, Script
+from tests.patience import eventually
 
 COPY = FollowUp(RECORDING_ARCHIVED, files=(File(format="mp4", size_bytes=7),))
 

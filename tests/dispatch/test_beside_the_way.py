@@ -13,8 +13,9 @@ from gateway.dispatch.erasure_notices import RETRY_SECONDS
 from gateway.errors import ItemRefused, Retry, Stopping, StoreUnavailable
 from gateway.model import Delivery, Erased
 from gateway.store.store import Store
+from tests.patience import PATIENCE_S, eventually
 
-from .conftest import Build, House, Scripted, event, eventually, policy
+from .conftest import Build, House, Scripted, event, policy
 
 LONG = {"timeout": "10s", "retry": {"initial": "1s", "max": "1s"}}
 
@@ -122,7 +123,7 @@ async def test_a_suspect_that_gets_on_lets_the_others_go_beside_it(build: Build)
             begun.set()
             await end.wait()
             await delivery.alive({"offset": 1})
-            await asyncio.wait_for(others.wait(), 30)
+            await asyncio.wait_for(others.wait(), PATIENCE_S)
         else:
             others.set()
         return "done"

@@ -12,8 +12,9 @@ import pytest
 from gateway.dispatch.leased_delivery import Dispatch
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Delivery
+from tests.patience import eventually
 
-from .conftest import Build, House, Scripted, event, eventually, raising
+from .conftest import Build, House, Scripted, event, raising
 
 DAY = 86_400
 

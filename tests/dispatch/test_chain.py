@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +14,9 @@ from typing import Any
 import pytest
 
 from gateway.runtime.clock import Clock
-from tests.dispatch.conftest import House, event, eventually, policy
+from tests.dispatch.conftest import House, event, policy
 from tests.dispatch.copying import Copying
+from tests.patience import PATIENCE_S, eventually, until
 from tests.running import KEY, Player, Receiver, Running, receiving
 
 PLUGIN = '''
@@ -53,13 +53,6 @@ routes:
 """
 
 
-def until(true: Callable[[], Any], within: float = 30.0) -> None:
-    end = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def chain(tmp_path: Path) -> Any:
     (tmp_path / "copy_sink.py").write_text(PLUGIN)
@@ -78,7 +71,7 @@ def rows(running: Running) -> list[Any]:
     path = running.folder / "rows.db"
     if not path.exists():
         return []
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=PATIENCE_S)) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'recordings'").fetchall():
             return []
         return connection.execute("SELECT event_type, archived_url, cause_sink FROM recordings").fetchall()

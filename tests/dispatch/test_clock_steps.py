@@ -8,7 +8,8 @@ import pytest
 
 from gateway.errors import Retry
 from gateway.model import Delivery
-from tests.dispatch.conftest import Build, Scripted, event, eventually, raising
+from tests.dispatch.conftest import Build, Scripted, event, raising
+from tests.patience import eventually
 
 DAY = 86_400.0
 HASTY = {"retry": {"initial": "10s", "max": "10s", "give_up_after": "1h"}}

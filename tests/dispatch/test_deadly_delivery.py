@@ -21,9 +21,10 @@ from gateway.store.outbox import losses
 from gateway.store.outbox.losses import SILENT_MS
 from gateway.store.records import NewDelivery, NewEvent
 from gateway.store.store import Store
+from tests.patience import PATIENCE_S, eventually
 from tests.running import KEY, Player, Running
 
-from .conftest import Build, Scripted, event, eventually, forever
+from .conftest import Build, Scripted, event, forever
 
 PLUGIN = '''
 import asyncio, os
@@ -183,7 +184,7 @@ async def test_it_goes_alone_and_others_wait_for_it(build: Build) -> None:
     sink, other = Scripted("app", script), Scripted("other", script)
     again = await build(sink, other, owner="next", delivery={"retry": {"initial": "1s", "max": "1s"}})
     await again.later(3, step=0.5)
-    await asyncio.wait_for(begun.wait(), 30)
+    await asyncio.wait_for(begun.wait(), PATIENCE_S)
     assert again.rows("alone") == [1]
     await again.put(event(2), event(3))
     await again.calm()
@@ -270,7 +271,7 @@ async def test_one_that_hangs_elsewhere_does_not_keep_it_from_its_turn(monkeypat
     made.begin()
     async with made.alone(mark):
         assert made.taken
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await made.wait()
     made.end()
     assert marks == [False]

@@ -8,8 +8,9 @@ from typing import Any
 
 from gateway.errors import Refused, Retry
 from gateway.model import Delivery
+from tests.patience import eventually
 
-from .conftest import Build, Scripted, event, eventually, forever, raising
+from .conftest import Build, Scripted, event, forever, raising
 
 
 async def test_a_fresh_delivery_is_handed_over_and_arrives(build: Build) -> None:

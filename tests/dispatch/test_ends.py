@@ -9,8 +9,9 @@ from structlog.testing import capture_logs
 
 from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery
 from gateway.model import Delivery
+from tests.patience import eventually
 
-from .conftest import Batching, Build, House, Scripted, event, eventually, forever
+from .conftest import Batching, Build, House, Scripted, event, forever
 
 # --- the end --------------------------------------------------------------------------------------------------------
 

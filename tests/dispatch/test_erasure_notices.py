@@ -11,8 +11,9 @@ from gateway.dispatch.erasure_notices import RETRY_SECONDS
 from gateway.errors import Unavailable
 from gateway.model import Erased
 from gateway.store.admin.admin import StoreAdmin
+from tests.patience import eventually
 
-from .conftest import House, Scripted, eventually
+from .conftest import House, Scripted
 from .test_shared_store import Pair, pair  # noqa: F401  a fixture
 
 

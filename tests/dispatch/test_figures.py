@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 from gateway.errors import Refused, Retry
 from gateway.model import Attempt, Delivery, Outcome
 from gateway.plugin.hookspecs import hookimpl
+from tests.patience import eventually
 
-from .conftest import Build, Scripted, event, eventually, raising
+from .conftest import Build, Scripted, event, raising
 
 # --- what is seen ---------------------------------------------------------------------------------------------------
 

@@ -25,8 +25,9 @@ from gateway.model import (
     Verified,
 )
 from gateway.testing.factories import NOW
-from tests.dispatch.conftest import Batching, Build, Scripted, event, eventually
+from tests.dispatch.conftest import Batching, Build, Scripted, event
 from tests.dispatch.following import COPY, returning, routes, settled
+from tests.patience import eventually
 
 
 async def test_a_follow_up_is_stored_with_the_outcome_and_goes_to_the_routes_that_name_it(build: Build) -> None:

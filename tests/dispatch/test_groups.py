@@ -6,7 +6,8 @@ from typing import Any
 
 from gateway.errors import Retry
 from gateway.model import RECORDING_FAILED
-from tests.dispatch.conftest import Batching, Build, event, eventually, raising
+from tests.dispatch.conftest import Batching, Build, event, raising
+from tests.patience import eventually
 
 GROUPED: dict[str, Any] = {"batch": {"max": 5, "window": "30s", "group_by": ["app", "stream"]}}
 

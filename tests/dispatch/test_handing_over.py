@@ -11,8 +11,9 @@ import pytest
 from gateway import Retry, Stopping
 from gateway.errors import StoreUnavailable, Unavailable
 from gateway.model import Delivery
-from tests.dispatch.conftest import Build, Scripted, event, eventually, policy
+from tests.dispatch.conftest import Build, Scripted, event, policy
 from tests.dispatch.copying import LONG, Copying, kept
+from tests.patience import PATIENCE_S, eventually
 
 
 @pytest.mark.plain_rows
@@ -24,7 +25,7 @@ async def test_at_the_stop_it_is_told_and_handed_over_at_once_unburnt(build: Bui
     closing = asyncio.create_task(house.close(grace=30.0))
     await asyncio.sleep(0)
     sink.may_go.release()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         await closing
     house.dropped = True
     assert [type(error) for error in sink.ended] == [Stopping]

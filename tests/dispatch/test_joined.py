@@ -11,7 +11,8 @@ import pytest
 from gateway.dispatch.slots import JOINED_HELD_MAX
 from gateway.errors import Refused, Retry
 from gateway.model import Delivery
-from tests.dispatch.conftest import Batching, Build, event, eventually
+from tests.dispatch.conftest import Batching, Build, event
+from tests.patience import PATIENCE_S, eventually
 
 AT_ONCE: dict[str, Any] = {"batch": {"max": 50, "window": "0s"}, "concurrency": 1}
 
@@ -24,7 +25,7 @@ class Gated(Batching):
         self.go = asyncio.Event()
 
         async def wait(given: Any) -> Any:
-            await asyncio.wait_for(self.go.wait(), 10)
+            await asyncio.wait_for(self.go.wait(), PATIENCE_S)
             return None if isinstance(given, Delivery) else [None] * len(given)
 
         self.script = self.together = wait
@@ -82,7 +83,7 @@ async def test_one_exception_for_several_is_a_refusal_of_them_together_and_the_n
     sink = Gated()
 
     async def some(given: Sequence[Delivery]) -> list[Any]:
-        await asyncio.wait_for(sink.go.wait(), 10)
+        await asyncio.wait_for(sink.go.wait(), PATIENCE_S)
         if poison not in [delivery.event.id for delivery in given]:
             return [None] * len(given)
         together = Refused("HTTP 400", status=400)

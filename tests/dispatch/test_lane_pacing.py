@@ -8,8 +8,9 @@ from typing import Any
 
 from gateway.errors import Retry, Unavailable
 from gateway.model import RECORDING_FAILED, Delivery
+from tests.patience import eventually
 
-from .conftest import Batching, Build, House, Scripted, event, eventually, raising
+from .conftest import Batching, Build, House, Scripted, event, raising
 
 
 async def timed(house: House, sink: Scripted, times: list[float]) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from gateway import Progress, Retry
 from gateway.model import RECORDING_ARCHIVED, Delivery
-from tests.dispatch.conftest import Batching, Build, Scripted, event, eventually, policy
+from tests.dispatch.conftest import Batching, Build, Scripted, event, policy
 from tests.dispatch.copying import LONG, Copying, kept
+from tests.patience import eventually
 
 
 @pytest.mark.plain_rows

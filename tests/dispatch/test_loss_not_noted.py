@@ -12,8 +12,9 @@ from gateway.dispatch.retry import LONE_SUSPECTS_MAX
 from gateway.errors import StoreUnavailable
 from gateway.model import Delivery
 from gateway.store.store import Store
+from tests.patience import eventually
 
-from .conftest import Batching, Build, House, Scripted, event, eventually, forever
+from .conftest import Batching, Build, House, Scripted, event, forever
 
 SOON = {"retry": {"initial": "1s", "max": "1s"}}
 

@@ -11,8 +11,9 @@ from gateway.dispatch.owner_targets import OPEN_TARGETS_MAX
 from gateway.errors import Refused, Unavailable
 from gateway.model import Delivery
 from gateway.text.redaction import redact
+from tests.patience import eventually
 
-from .conftest import Build, eventually, raising
+from .conftest import Build, raising
 from .owned import Owned, deliverer, directory, house_of, of, owned_policy
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Delivery
+from tests.patience import eventually
 
-from .conftest import Build, eventually, raising
+from .conftest import Build, raising
 from .owned import Owned, deliverer, hanging, house_of, of, owned_policy
 
 

@@ -10,9 +10,10 @@ import pytest
 from gateway.errors import Unavailable
 from gateway.runtime.clock import Clock
 from gateway.store.records import Rank
+from tests.patience import eventually
 from tests.store.kit import table
 
-from .conftest import House, eventually, raising
+from .conftest import House, raising
 from .owned import Owned, of, owned_policy
 
 
@@ -43,17 +44,14 @@ async def test_a_broken_owner_costs_each_gateway_an_attempt_or_two_and_his_rows_
         await houses[start // 10 % 2].put(
             *of("bad", *range(start, start + 10)), *of("good", *range(100 + start, 110 + start))
         )
-    await eventually(lambda: len(set(to("good"))) == 60, within=20)
+    await eventually(lambda: len(set(to("good"))) == 60)
     await eventually(
-        lambda: len([1 for (rank,) in table(postgres_url, "rank", "deliveries") if rank == Rank.BEHIND]) >= 55,
-        within=10,
+        lambda: len([1 for (rank,) in table(postgres_url, "rank", "deliveries") if rank == Rank.BEHIND]) >= 55
     )
     assert len(to("bad")) <= 8
     for sink in owned:
         sink.scripts.clear()
-    await eventually(
-        lambda: {state for (state,) in table(postgres_url, "state", "deliveries")} == {"delivered"}, within=40
-    )
+    await eventually(lambda: {state for (state,) in table(postgres_url, "state", "deliveries")} == {"delivered"})
     assert set(Counter(to("good")).values()) == {1}
     assert len(set(to("bad"))) == 60
     assert sum(Counter(to("bad")).values()) <= 60 + 12

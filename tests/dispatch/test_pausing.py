@@ -8,8 +8,9 @@ from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery
 from gateway.errors import Retry, Unavailable
 from gateway.model import Delivery
 from tests.dispatch.test_breaking import DAY, broken
+from tests.patience import eventually
 
-from .conftest import Build, House, Scripted, event, eventually, raising
+from .conftest import Build, House, Scripted, event, raising
 
 
 async def pause(house: House) -> None:

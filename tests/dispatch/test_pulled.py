@@ -16,8 +16,9 @@ from gateway.dispatch.pulled_lane import PulledLane
 from gateway.dispatch.receipts import Receipt, Receipts
 from gateway.errors import Problem, Refused, Retry
 from gateway.store.records import Lease, Pulled
+from tests.patience import PATIENCE_S, eventually
 
-from .conftest import Build, House, Scripted, event, eventually
+from .conftest import Build, House, Scripted, event
 from .test_pausing import pause
 from .test_shared_store import Pair, pair
 
@@ -225,7 +226,7 @@ async def test_two_gateways_hand_out_each_delivery_once_and_take_each_others_rec
     assert await lane_of(second).outcomes.end([read.parse(text) for text in written], "done") == [True] * 60
     task = await waiting(second, 20)
     await first.put(event(9999), hand=True)
-    assert len((await asyncio.wait_for(task, 30)).leases) == 1
+    assert len((await asyncio.wait_for(task, PATIENCE_S)).leases) == 1
 
 
 async def test_two_gateways_together_lease_no_more_than_the_sink_allows(pair: Pair) -> None:

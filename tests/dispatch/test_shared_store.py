@@ -14,8 +14,9 @@ from gateway.dispatch import circuit
 from gateway.errors import Retry, Unavailable
 from gateway.model import Delivery
 from gateway.runtime.clock import Clock
+from tests.patience import eventually
 
-from .conftest import House, Scripted, event, eventually, raising
+from .conftest import House, Scripted, event, raising
 
 
 class Pair:
@@ -48,7 +49,7 @@ async def test_two_gateways_share_the_work_and_nothing_is_sent_twice(pair: Pair)
     ids = await first.fill(300)
     second = await pair.add(two)
     first.dispatcher.wake("app")
-    await eventually(lambda: len(one.seen) + len(two.seen) >= 300, within=30)
+    await eventually(lambda: len(one.seen) + len(two.seen) >= 300)
     for house in (first, second):
         await house.calm()
     assert Counter(one.ids + two.ids) == Counter(ids)
@@ -109,7 +110,7 @@ async def test_a_gateway_whose_clock_is_an_hour_off_tries_again_in_time_and_give
     pair.houses.append(house)
     await house.open()
     await house.fill(1)  # as if another gateway had left it
-    await eventually(lambda: len(sink.seen) == 3, within=20)
+    await eventually(lambda: len(sink.seen) == 3)
     await eventually(lambda: house.counted("app", "delivered") == 1)
 
 
@@ -127,6 +128,6 @@ async def test_three_gateways_on_one_database_keep_the_one_rate_of_a_sink(pair: 
     for sink, owner in zip(sinks[1:], "bc", strict=True):
         await pair.add(sink, delivery={"rate": "8/s"}, owner=owner)
     first.dispatcher.wake("chat")
-    await eventually(lambda: len(sent) >= 12, within=20)
+    await eventually(lambda: len(sent) >= 12)
     for at in sent:
         assert sum(1 for other in sent if at <= other < at + 0.95) <= 8

@@ -12,8 +12,9 @@ import pytest
 
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import FILE_COMPLETED, RECORDING_FAILED, Delivery
+from tests.patience import eventually
 
-from .conftest import Batching, Build, House, Scripted, event, eventually, policy
+from .conftest import Batching, Build, House, Scripted, event, policy
 
 
 class Fate:

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from gateway.errors import Unavailable
+from tests.patience import PATIENCE_S, eventually
 
-from .conftest import Build, Scripted, event, eventually, policy
+from .conftest import Build, Scripted, event, policy
 
 
 class Shy(Scripted):
@@ -70,7 +71,7 @@ async def test_a_sink_that_is_still_opening_does_not_hold_up_the_end(build: Buil
     sink = Shy("app")
     sink.hangs = True
     house = await build(sink, delivery={"timeout": "1h"})
-    await asyncio.wait_for(house.close(), 30)
+    await asyncio.wait_for(house.close(), PATIENCE_S)
 
 
 async def test_when_another_gateway_has_closed_the_circuit_a_sink_of_ours_still_opens_first(build: Build) -> None:

@@ -22,8 +22,9 @@ from gateway.dispatch.slots import Slots
 from gateway.errors import Retry, StoreError, StoreUnavailable
 from gateway.model import Delivery
 from gateway.store.store import Store
+from tests.patience import eventually
 
-from .conftest import Build, House, Scripted, event, eventually, forever, raising
+from .conftest import Build, House, Scripted, event, forever, raising
 
 # every call between taking a slot and giving it back, in the order of a delivery's way
 PLANTED: list[tuple[Any, str]] = [

@@ -15,8 +15,9 @@ from gateway.errors import ItemRefused, StoreUnavailable, Unavailable
 from gateway.model import Delivery
 from gateway.store.records import Due, Gate, Lease, Settlement
 from gateway.store.store import Store
+from tests.patience import eventually
 
-from .conftest import Build, House, Scripted, event, eventually, forever, policy, raising
+from .conftest import Build, House, Scripted, event, forever, policy, raising
 
 
 class Away(Store):

@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 from gateway.dispatch import deliverer, workers
 from gateway.model import Delivery
 from gateway.plugin.hookspecs import hookimpl
+from tests.patience import PATIENCE_S, eventually
 
-from .conftest import Build, Scripted, event, eventually, forever, policy
+from .conftest import Build, Scripted, event, forever, policy
 
 
 async def test_a_sink_that_never_answers_leaves_the_others_their_latency(build: Build) -> None:
@@ -64,7 +65,7 @@ async def test_ten_thousand_retries_do_not_starve_what_is_fresh_nor_the_reverse(
     for number in range(200):
         fresh_ids.add(event(number).id)
         await house.put(event(number))
-    await eventually(lambda: sum(order) == 200, within=30)
+    await eventually(lambda: sum(order) == 200)
     assert len(order) < 5000  # the fresh were all served long before the last retry
     assert order.count(0) > 50  # and the retries did not wait for them
 
@@ -79,7 +80,7 @@ class Stubborn(Scripted):
 
     async def deliver(self, delivery: Delivery) -> str | None:
         self.seen.append(delivery)
-        until = time.monotonic() + 20  # because a test that fails must be able to close its loop
+        until = time.monotonic() + PATIENCE_S  # because a test that fails must be able to close its loop
         while self.stubborn and not self.free.is_set() and time.monotonic() < until:
             with contextlib.suppress(asyncio.CancelledError, TimeoutError):
                 await asyncio.wait_for(self.free.wait(), 1)
@@ -116,7 +117,7 @@ async def test_the_end_does_not_wait_for_a_sink_that_swallows_its_cancellation(
     house = await build(sink)
     await house.put(event(1))
     await eventually(lambda: len(sink.seen) == 1)
-    await asyncio.wait_for(house.close(0.01), 15)
+    await asyncio.wait_for(house.close(0.01), PATIENCE_S)
     assert house.rows("state, attempts") == [("waiting", 1)]
     assert house.attempts() == ["retry"]
     sink.free.set()

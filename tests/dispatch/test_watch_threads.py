@@ -15,10 +15,10 @@ from gateway.plugin.hooks import CALLS_MAX, EVENT_BYTES_MAX, Watchers, WatchThre
 from gateway.plugin.hookspecs import hookimpl
 from gateway.runtime.metrics import LABEL_VALUES_MAX, BoundedLabel, Metrics
 from gateway.testing import running
+from tests.patience import PATIENCE_S
 
 from .conftest import manager
 
-WAIT = 10.0
 CONFIG = """
 version: 1
 sources: {live: {type: huawei-live, keys: [0123456789abcdef0123456789abcdef]}}
@@ -50,7 +50,7 @@ MISBEHAVIOURS: dict[str, Callable[[], Any]] = {
     "raises what nobody catches": _raising(Own()),
     "returns a coroutine": _coroutine,
     "returns a value": lambda: 7,
-    "blocks": lambda: threading.Event().wait(WAIT * 6),
+    "blocks": lambda: threading.Event().wait(PATIENCE_S * 6),
 }
 
 
@@ -87,12 +87,12 @@ async def test_whatever_a_watching_hook_does_callbacks_are_taken_delivered_and_t
         assert (await gateway.gateway.readiness())[0]
         assert sorted(sound.seen) == ["finished"] * 3 + ["stored"] * 3
     assert broken.seen
-    assert time.monotonic() - began < WAIT
+    assert time.monotonic() - began < PATIENCE_S
 
 
 def test_what_a_blocked_plugin_is_not_told_is_counted_and_memory_is_bounded() -> None:
     free = threading.Event()
-    watch, other = Watch(lambda: free.wait(WAIT)), Sound()
+    watch, other = Watch(lambda: free.wait(PATIENCE_S)), Sound()
     hooks = manager()
     hooks.register(watch, "blocked")
     hooks.register(other, "other")
@@ -103,18 +103,18 @@ def test_what_a_blocked_plugin_is_not_told_is_counted_and_memory_is_bounded() ->
         for number in range(CALLS_MAX + 50):
             watchers.notify(delivery=None, attempt=number)
             if number % 100 == 0:
-                assert threads._plugins["other"].flush(WAIT)
+                assert threads._plugins["other"].flush(PATIENCE_S)
     assert [(line["event"], line["plugin"]) for line in logs] == [("watch_hook_slow", "blocked")]
     assert _dropped(metrics) == 50
-    assert threads._plugins["other"].flush(WAIT)
+    assert threads._plugins["other"].flush(PATIENCE_S)
     assert len(other.seen) == CALLS_MAX + 50
     assert not threads.flush(0.01)
     free.set()
-    assert threads.flush(WAIT)
+    assert threads.flush(PATIENCE_S)
     assert len(watch.seen) == CALLS_MAX
     assert threads._plugins["blocked"]._bytes == 0
     watchers.notify(delivery=None, attempt=1)
-    assert threads.close(WAIT)
+    assert threads.close(PATIENCE_S)
     assert len(watch.seen) == CALLS_MAX + 1
 
 
@@ -123,10 +123,10 @@ def test_events_that_wait_for_a_blocked_plugin_are_bounded_by_their_bytes() -> N
     metrics = Metrics()
     threads = WatchThreads(metrics.watch_calls_dropped)
     for _ in range(5):
-        threads.put("blocked", "event_stored", lambda: free.wait(WAIT), EVENT_BYTES_MAX // 2)
+        threads.put("blocked", "event_stored", lambda: free.wait(PATIENCE_S), EVENT_BYTES_MAX // 2)
     assert _dropped(metrics, "event_stored") == 3
     free.set()
-    assert threads.close(WAIT)
+    assert threads.close(PATIENCE_S)
 
 
 def test_a_coroutine_that_a_hook_returns_is_named_once_and_does_not_warn() -> None:

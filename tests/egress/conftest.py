@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.egress.client import Http
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[Http]:
-    client = Http(timeout=5)
+    client = Http(timeout=PATIENCE_S)
     yield client
     await client.close()

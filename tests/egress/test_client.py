@@ -7,7 +7,6 @@ import base64
 import contextlib
 import dataclasses
 import gzip
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,8 @@ from gateway.testing.corpus import cases
 from gateway.testing.server import Reply, ScriptedServer
 from gateway.version import __version__
 from tests.examples import examples
+from tests.patience import PATIENCE_S
+from tests.running import free_port
 
 
 async def test_a_request_says_who_calls_and_wants_nothing_compressed(http: Http) -> None:
@@ -164,16 +165,9 @@ async def test_a_server_that_hangs_up_is_a_retry(http: Http) -> None:
     assert failed.value.service
 
 
-def unused_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 async def test_nobody_listening_and_nobody_of_that_name_are_retries(http: Http) -> None:
     with pytest.raises(Retry, match="connection refused") as failed:
-        await http.get(f"http://127.0.0.1:{unused_port()}/T0KEN")
+        await http.get(f"http://127.0.0.1:{free_port()}/T0KEN")
     assert failed.value.service
     with pytest.raises(Retry, match=r"nobody\.invalid:80: the name cannot be resolved"):
         await http.get("http://nobody.invalid/T0KEN")
@@ -209,7 +203,7 @@ async def test_what_can_never_be_sent_is_refused_and_says_nothing_secret(
 @examples(60, HealthCheck.function_scoped_fixture)
 def test_no_url_or_header_makes_anything_but_an_outcome(path: str, name: str, value: str) -> None:
     async def call() -> None:
-        client = Http(timeout=5, transport=httpx.MockTransport(lambda request: httpx.Response(200)))
+        client = Http(timeout=PATIENCE_S, transport=httpx.MockTransport(lambda request: httpx.Response(200)))
         for url in (path, f"http://127.0.0.1:1/{path}", f"http://{path}"):
             with contextlib.suppress(DeliveryFailed):
                 await client.request("POST", url, headers={name: value}, content=value.encode("utf-8", "replace"))

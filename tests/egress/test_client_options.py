@@ -20,6 +20,7 @@ from gateway.egress.via import Via
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.testing.server import Reply, ScriptedServer
 from gateway.text import redaction
+from tests.patience import PATIENCE_S
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 LOOPBACK = AddressGuard((ip_network("127.0.0.0/8"),))
@@ -212,7 +213,7 @@ async def tunnel(port: int) -> AsyncIterator[str]:
                 sink.write(data)
             sink.close()
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(copy(reader, down), copy(up, writer), return_exceptions=True)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -20,6 +20,7 @@ from gateway.egress.via import Via
 from gateway.errors import Refused
 from gateway.testing.corpus import cases
 from gateway.testing.server import ScriptedServer
+from tests.patience import PATIENCE_S
 
 GUARD = AddressGuard()
 
@@ -138,7 +139,7 @@ async def test_the_hostile_urls_reach_no_listener(case: Any) -> None:
     async with ScriptedServer() as server:
         # The same spellings, aimed at a port where somebody would notice.
         url = case.value.replace("/", f":{server.port}/", 3).replace(f":{server.port}/", "/", 2)
-        http = Http(timeout=5)
+        http = Http(timeout=PATIENCE_S)
         try:
             for target in (case.value, url):
                 with pytest.raises(Refused):
@@ -213,7 +214,7 @@ async def test_the_connection_goes_to_the_address_that_was_judged_and_keeps_the_
 
 async def test_localhost_is_refused_by_a_guarded_sink_and_called_by_a_configured_one() -> None:
     async with ScriptedServer() as server:
-        http = Http(timeout=5)
+        http = Http(timeout=PATIENCE_S)
         url = f"http://localhost:{server.port}/"
         with pytest.raises(Refused, match="not a public address"):
             await http.get(url, via=Via(guard=GUARD))

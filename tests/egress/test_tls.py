@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.egress.tls import client_context
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -57,6 +58,6 @@ except SystemExit:
         env={"SSLKEYLOGFILE": str(tmp_path / "keys"), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert done.stdout.splitlines()[-1:] == ["False"], done.stderr

@@ -21,6 +21,7 @@ from gateway.testing.factories import delivery
 from gateway.testing.server import Reply, ScriptedServer
 from gateway.testing.sinks import _log
 from plugins.sinks.forward import Forward
+from tests.patience import PATIENCE_S
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 GONE = Reply(raw=b"")  # closes without a byte
@@ -97,7 +98,7 @@ async def test_many_connections_closed_at_once_are_each_made_anew(http: Http) ->
 
 
 async def test_a_forward_says_that_it_was_sent_again() -> None:
-    http = Http(timeout=5)
+    http = Http(timeout=PATIENCE_S)
     async with ScriptedServer(Reply(), GONE, Reply()) as server:
         sink = Forward("f", Forward.Options(url=server.url), http=http, log=_log([]))
         assert await sink.deliver(delivery()) == "HTTP 200"

@@ -11,6 +11,7 @@ from gateway.egress.client import Http
 from gateway.egress.via import Via
 from gateway.errors import Retry, Unavailable
 from gateway.runtime.clock import FrozenClock
+from tests.patience import PATIENCE_S
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -26,7 +27,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def test_a_request_goes_through_the_socket_and_names_the_urls_host(tmp_path: Path) -> None:
     path = tmp_path / "app.sock"
     server = await asyncio.start_unix_server(_answer, str(path))
-    http = Http(clock=FrozenClock(), timeout=5)
+    http = Http(clock=FrozenClock(), timeout=PATIENCE_S)
     try:
         answer = await http.get("http://app.internal/recordings?x=1", via=Via(uds=path))
         assert answer.body.lower() == b"get /recordings?x=1 http/1.1|host: app.internal"
@@ -37,7 +38,7 @@ async def test_a_request_goes_through_the_socket_and_names_the_urls_host(tmp_pat
 
 
 async def test_a_socket_that_is_not_there_is_a_retry_of_the_service(tmp_path: Path) -> None:
-    http = Http(clock=FrozenClock(), timeout=5)
+    http = Http(clock=FrozenClock(), timeout=PATIENCE_S)
     with pytest.raises(Retry, match="no such file or directory") as failed:
         await http.get("http://app.internal/", via=Via(uds=tmp_path / "gone.sock"))
     assert failed.value.service
@@ -53,7 +54,7 @@ async def test_a_socket_that_is_not_there_is_a_retry_of_the_service(tmp_path: Pa
     ],
 )
 async def test_tls_and_proxies_are_never_left_out_in_silence(url: str, via: Via) -> None:
-    http = Http(clock=FrozenClock(), timeout=5)
+    http = Http(clock=FrozenClock(), timeout=PATIENCE_S)
     with pytest.raises(Unavailable, match="plain http"):
         await http.get(url, via=via)
     await http.close()

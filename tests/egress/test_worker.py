@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from gateway.egress.worker import BlockingWorker
+from tests.patience import PATIENCE_S
 
 
 async def test_jobs_run_in_order_on_one_thread_that_is_not_the_loops() -> None:
@@ -42,7 +43,7 @@ async def test_a_job_cancelled_while_it_waits_is_never_begun() -> None:
 
     def block() -> None:
         begun.set()
-        go.wait(10)
+        go.wait(PATIENCE_S)
 
     first = asyncio.create_task(worker.run(block))
     await asyncio.to_thread(begun.wait, 10)
@@ -61,9 +62,9 @@ async def test_a_job_cancelled_while_it_waits_is_never_begun() -> None:
 async def test_closing_does_not_wait_for_a_thread_that_is_stuck() -> None:
     worker = BlockingWorker("stuck")
     go = threading.Event()
-    stuck = asyncio.create_task(worker.run(lambda: go.wait(50)))
+    stuck = asyncio.create_task(worker.run(lambda: go.wait(PATIENCE_S)))
     await asyncio.sleep(0)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         await worker.close(timeout=0.05)
     go.set()
     await stuck

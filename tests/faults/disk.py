@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 IMAGE_BYTES = 96 * 2**20
 FLUSHES_BY_ITSELF_S = 300  # so that what nobody flushed is lost
 
 
 def _run(*words: object) -> None:
-    subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=60)
+    subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=PATIENCE_S)
 
 
 def _mounted(folder: Path, *words: object) -> None:

@@ -12,6 +12,8 @@ from typing import Self
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 _NUMBERS = itertools.count(os.getpid() * 16)
 NETWORK = "198.18"  # /15 is kept for tests of networks (RFC 2544), so that no real network is in the way
 QUEUE = ("tbf", "rate", "400kbit", "burst", "4kb", "limit", "6kb")  # a slow line whose short queue overflows
@@ -19,7 +21,7 @@ LOSS = ("netem", "loss", "20%")
 
 
 def _run(*words: str) -> None:
-    subprocess.run(words, check=True, capture_output=True, text=True, timeout=30)
+    subprocess.run(words, check=True, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 class Link:
@@ -53,7 +55,7 @@ class Link:
 
     def __exit__(self, *exception: object) -> None:
         for words in (("link", "del", self._ours), ("netns", "del", self._name)):
-            subprocess.run(("ip", *words), check=False, capture_output=True, timeout=30)
+            subprocess.run(("ip", *words), check=False, capture_output=True, timeout=PATIENCE_S)
 
     def _there(self, *words: str) -> None:
         _run("ip", "-n", self._name, *words)
@@ -87,7 +89,11 @@ class Link:
     def heal(self) -> str:
         """None is lost any more; what tc counted at our end."""
         counted = subprocess.run(
-            ("tc", "-s", "qdisc", "show", "dev", self._ours), check=True, capture_output=True, text=True, timeout=30
+            ("tc", "-s", "qdisc", "show", "dev", self._ours),
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
         ).stdout
         _run("tc", "qdisc", "del", "dev", self._ours, "root")
         _run("tc", "-n", self._name, "qdisc", "del", "dev", self._theirs, "root")

@@ -74,7 +74,7 @@ def test_a_gateway_at_its_limit_of_files_loses_nothing_and_recovers_by_itself(
                 world, spare, 4.0, lambda: None if server is None else server.terminate_backends("limited")
             )
             assert at_limit > 20, f"it was at its limit {at_limit} times of 200, so that little was tried"
-            world.wait_for(300, within=60)
+            world.wait_for(300)
             print(f"{spare} spare: at its limit {at_limit} times of 200; answers {answers(world) - before}")
         assert process.is_running(), "it died"
         world.receiver.tell("app 200")

@@ -11,6 +11,7 @@ import pytest
 from tests.faults import plain_gateway
 from tests.faults.server import Server, serving
 from tests.faults.world import IN_HAND, LONG, ROOT, World
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(5400)]
 LEASE_ENDS_S = 60  # a lease of a gateway that died: the time-out of its sink and thirty seconds, then it is claimed
@@ -105,7 +106,7 @@ def test_where_much_cannot_be_put_in_order_and_nothing_is_locked_the_account_clo
 
 def number_of_reruns(port: int) -> int:
     """As the gateway that listens there counts them."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:
         text = answer.read().decode()
     (line,) = [line for line in text.splitlines() if line.startswith("recording_gateway_store_reruns_total ")]
     return int(float(line.partition(" ")[2]))

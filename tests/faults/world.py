@@ -18,6 +18,7 @@ from tests.faults import ledger
 from tests.faults.account import Account
 from tests.faults.link import Link
 from tests.faults.vendor import Plan
+from tests.patience import PATIENCE_S
 from tests.running import COMMAND, KEY, SECRET, Running
 
 LONG = pytest.mark.whole  # a scenario, or one row of one, that the short form leaves out
@@ -80,7 +81,7 @@ class Child:
     def kill(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 with suppress(OSError):

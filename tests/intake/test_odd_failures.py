@@ -14,6 +14,7 @@ from gateway.intake.intake import LARGE_BODY_BYTES
 from gateway.model import Event, Trust, Verified, event_id
 from gateway.plugin import Callback, Source
 from gateway.testing import running
+from tests.patience import PATIENCE_S
 
 CONFIG = {
     "sources": {"live": {"type": "odd"}},
@@ -120,7 +121,7 @@ async def test_whatever_a_source_raises_its_caller_and_all_that_came_with_it_are
             bad |= {"fill": "x" * LARGE_BODY_BYTES} if large else {}
             bodies = [{"name": f"{raises} {n}"} for n in range(TOGETHER)]
             bodies.insert(TOGETHER // 2, bad)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 answers = await asyncio.gather(
                     *[gateway.post(json.dumps(body).encode(), settle=False) for body in bodies]
                 )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import run
+from tests.patience import until
 from tests.running import KEY, Player, Running
 
 GOOD = '''
@@ -31,13 +30,6 @@ LIVE = f"sources: {{live: {{type: huawei-live, keys: ['{KEY}']}}}}\n"
 def written(path: Path, text: str) -> None:
     path.write_text(text)
     path.chmod(0o600)
-
-
-def until(true: Callable[[], bool], within: float = 30.0) -> None:
-    end = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.02)
 
 
 def test_a_file_and_a_module_on_the_path_deliver_side_by_side(tmp_path: Path) -> None:

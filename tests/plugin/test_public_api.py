@@ -14,6 +14,7 @@ import pytest
 
 import gateway
 import gateway.testing
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROVISIONAL = [name for _, names in gateway._PROVISIONAL for name in names.split()]
@@ -143,5 +144,7 @@ def _described(module: object) -> set[str]:
 
 def test_the_import_of_gateway_brings_nothing_along() -> None:
     script = "import gateway, sys; print(sorted(name for name in sys.modules if name.startswith('gateway.')))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
     assert done.stdout.strip() == "['gateway.version']"

@@ -12,6 +12,7 @@ import pytest
 
 from gateway import Http
 from plugins.sinks.forward import Forward, ForwardOptions
+from tests.patience import PATIENCE_S
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SECRET = "whsec_cmVjZWl2ZXItc2VjcmV0LXJlY2VpdmVyLXNlY3JldA=="
@@ -45,7 +46,7 @@ def forwarding() -> Callable[..., AbstractAsyncContextManager[Forward]]:
 
     @asynccontextmanager
     async def make(url: str, secret: str = SECRET, **options: Any) -> AsyncIterator[Forward]:
-        http = Http(timeout=10)
+        http = Http(timeout=PATIENCE_S)
         given = {"url": url, "sign": {"scheme": "standard-webhooks", "secrets": [secret]}, **options}
         sink = Forward("app", ForwardOptions.model_validate(given), http=http, log=None)  # type: ignore[arg-type]
         await sink.open()

@@ -16,6 +16,7 @@ from gateway.plugin.vendor_api import ListedPage
 from gateway.store.admin.audit import Actor
 from gateway.testing import running
 from plugins.sources.huawei_live.source import HuaweiLive
+from tests.patience import PATIENCE_S
 from tests.reconcile.conftest import Configured
 from tests.reconcile.test_runs import row, unrouted
 from tests.reconcile.vendor import Vendor, asked, entry
@@ -98,7 +99,7 @@ async def test_between_two_pages_it_keeps_its_lease_and_ends_where_that_was_lost
     async with running(unrouted(configured(lite, {"calls": "1/1m"}))) as gateway:
         reconciler = gateway.gateway.admin._reconciler
         await reconciler.look_once()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not (known := (await gateway.gateway.store.reconciliations()).get("live")) or known.run is None:
                 await asyncio.sleep(0.001)
         await gateway.advance(31)

@@ -20,6 +20,7 @@ from gateway.store.outbox.reconciliation import Run
 from gateway.store.store import Store
 from gateway.testing import running
 from plugins.sources.huawei_live.listed import listed_event
+from tests.patience import PATIENCE_S
 from tests.reconcile.conftest import Configured
 from tests.reconcile.vendor import PROJECT, START, Vendor, asked, entry
 from tests.store.kit import beside, event, new
@@ -105,16 +106,16 @@ def test_a_gateway_that_is_killed_between_two_pages_goes_on_there(
             serve, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ}
         ) as served:
             with vendor.came:
-                assert vendor.came.wait_for(lambda pages=pages: len(vendor.listed) >= pages, 30)
+                assert vendor.came.wait_for(lambda pages=pages: len(vendor.listed) >= pages, PATIENCE_S)
             vendor.go_on.clear()
             served.send_signal(signal.SIGKILL)
-            served.wait(10)
+            served.wait(PATIENCE_S)
         vendor.go_on.set()
     with subprocess.Popen(serve, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as served:
         with vendor.came:
-            assert vendor.came.wait_for(lambda: vendor.listed[-1]["record_type"] == "ON_DEMAND_RECORD", 30)
+            assert vendor.came.wait_for(lambda: vendor.listed[-1]["record_type"] == "ON_DEMAND_RECORD", PATIENCE_S)
         served.terminate()
-        served.wait(20)
+        served.wait(PATIENCE_S)
     assert stored() == 150
     offsets = [query["offset"] for query in vendor.listed if query["record_type"] == "CONTINUOUS_RECORD"]
     assert offsets.count("0") <= 2, "the first page is not asked for again once it was stored"

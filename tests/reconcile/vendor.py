@@ -18,6 +18,7 @@ from huaweicloudsdkcore.signer.signer import Signer
 
 from gateway.testing.inprocess import RunningGateway
 from tests import threads
+from tests.patience import PATIENCE_S
 
 PROJECT = "70b76xxxxxx34253880af501cdxxxxxx"
 AK, SK = "AKEXAMPLE0123456789A", "secret-of-the-tests-0123456789abcdef0123"
@@ -138,7 +139,7 @@ def served() -> Iterator[tuple[Vendor, str]]:
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            vendor.go_on.wait(30)
+            vendor.go_on.wait(PATIENCE_S)
             status, answer = vendor.answer(self.command, self.path, headers, body)
             more: Mapping[str, str] = {}
             content = json.dumps(answer).encode()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from tests.patience import until
 from tests.running import KEY, Player, Running
 
 CONFIG = f"""
@@ -35,13 +34,6 @@ def listed(folder: Path) -> list[str]:
     rss = ElementTree.parse(folder / "feed.xml").getroot().findall("channel/item/guid")
     assert len(items) == len(set(items))
     return items if [guid.text for guid in rss] == items else []
-
-
-def until(true: Callable[[], bool], within: float = 40.0) -> None:
-    end = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def accepted(gateway: Running, player: Player) -> str:

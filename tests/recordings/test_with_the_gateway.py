@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.running import Player
 from tests.web.admin_api import CONFIG, ask, serve, until
 
@@ -41,7 +42,7 @@ def test_what_does_not_come_reaches_the_sinks_of_its_routes(tmp_path: Path) -> N
         keys = store.execute("SELECT DISTINCT order_key FROM deliveries WHERE sink = 'file'").fetchall()
     assert keys == [(f"live {detail['item']['subject']}",)], "its place among its stream's deliveries"
     show = [sys.executable, "-m", "gateway", "-c", tmp_path / "gateway.yaml", "events", "show", detail["item"]["ref"]]
-    told = subprocess.run(show, capture_output=True, text=True, check=True, timeout=30).stdout
+    told = subprocess.run(show, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout
     assert "The gateway noticed it." in told
     assert "callback" not in told.partition("{")[0]
     assert "vendor's bytes" not in told

@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE_S
 from tests.running import KEY, Receiver, Running
 
 TOKEN = "demo-operate-0123456789abcdef0123456789"
@@ -50,7 +51,7 @@ def ask(running: Running, token: str | None = TOKEN, **headers: str) -> tuple[in
     sent = {**({"Authorization": f"Bearer {token}"} if token else {}), **headers}
     request = urllib.request.Request(f"http://127.0.0.1:{running.admin}/api/v1/reload", method="POST", headers=sent)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         with error:

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.patience import until
 from tests.running import Player
 from tests.web.admin_api import CONFIG, post, run_in, serve
 
 LISTED = CONFIG.replace("apps: [live]}", "apps: [live], allow_from: [192.0.2.1, {file: vendor.txt}]}").replace(
     "server: {port: 0}", "server: {port: 0, trusted_proxies: [127.0.0.1]}"
 )
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 15
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.mark.wide  # two looks at a file lie a second apart

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reload.test_allow_files import until
+from tests.patience import until
 from tests.running import Player, Receiver, receiving
 from tests.web.admin_api import CONFIG, ask, post, run_in, serve
 from tests.web.doors import Served

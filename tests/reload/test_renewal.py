@@ -13,6 +13,7 @@ import structlog
 from gateway.errors import GatewayError
 from gateway.store.admin.audit import Actor
 from gateway.web.renewal import renewing
+from tests.patience import PATIENCE_S
 
 
 class Reloaded:
@@ -33,7 +34,7 @@ class Reloaded:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not true():
             await asyncio.sleep(0)
 

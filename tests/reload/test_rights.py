@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.reload.served import READER, TOKEN, ask, config, running_with_tokens, write
 from tests.running import Running, receiving
 
@@ -24,7 +25,7 @@ def test_only_an_operator_with_the_right_token_may_reload(tmp_path: Path) -> Non
         assert ask(running)[0] == 200, "a right token is never braked"
         url = f"http://127.0.0.1:{running.admin}/api/v1/reload?token={TOKEN}"
         with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=5)
+            urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=PATIENCE_S)
         with caught.value as error:
             assert error.code == 400
         assert TOKEN not in running.log
@@ -36,7 +37,9 @@ def looked_at(running: Running, token: str) -> tuple[int, str, str | None]:
     """What a GET of the route is answered: status, code, and the header Allow."""
     url = f"http://127.0.0.1:{running.admin}/api/v1/reload"
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"}), timeout=5)
+        urllib.request.urlopen(
+            urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"}), timeout=PATIENCE_S
+        )
     with caught.value as error:
         return error.code, json.load(error)["code"], error.headers.get("allow")
 

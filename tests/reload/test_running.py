@@ -5,30 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE_S, until
 from tests.reload.served import SOURCE, TOKEN, ask, config, running_with_tokens, write
 from tests.running import Player, Running, receiving
 
 
-def until(condition: Callable[[], bool], within: float = 15.0) -> bool:
-    end = time.monotonic() + within
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def ready(running: Running) -> dict[str, str]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{running.admin}/readyz", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{running.admin}/readyz", timeout=PATIENCE_S) as answer:
         parts: dict[str, str] = json.loads(answer.read())
         return parts
 

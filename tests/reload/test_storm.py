@@ -17,6 +17,7 @@ from gateway.errors import GatewayError
 from gateway.plugin import Callback
 from gateway.store.admin.admin import Actor, StoreAdmin
 from gateway.web.ingress import answer_of
+from tests.patience import PATIENCE_S
 from tests.running import KEY, Player
 
 POSTED_WITH_EACH = 10  # callbacks that come in during each reload: as many as can would measure the machine
@@ -100,7 +101,7 @@ async def test_a_reload_storm_loses_nothing_and_leaves_nothing(tmp_path: Path) -
         while set(received(tmp_path, "first")) & set(received(tmp_path, "second")) != set(accepted):
             await asyncio.sleep(0.05)
 
-    await asyncio.wait_for(everything_came(), 60)
+    await asyncio.wait_for(everything_came(), PATIENCE_S)
     assert refused == 10
     assert len(accepted) >= 500
     assert len(accepted) == len(set(accepted))

@@ -9,6 +9,7 @@ from typing import Self
 
 from tests.cli.conftest import run
 from tests.commands import invoke
+from tests.patience import PATIENCE_S
 from tests.runbook.page import PAGE, incidents
 from tests.running import KEY, SECRET, Receiver, Running
 
@@ -90,4 +91,4 @@ class Reader:
 
 
 def settled(receiver: Receiver, count: int) -> None:
-    assert receiver.wait_for(lambda one: len(set(one.ids)) >= count, 15), receiver.ids
+    assert receiver.wait_for(lambda one: len(set(one.ids)) >= count, PATIENCE_S), receiver.ids

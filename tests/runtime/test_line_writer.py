@@ -23,8 +23,7 @@ from gateway.runtime.line_writer import LineWriter, StreamWriter
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.standard_streams import LineStream
 from tests import threads
-
-WAIT = 5.0
+from tests.patience import PATIENCE_S
 
 
 def _full() -> int:
@@ -68,7 +67,7 @@ class Pipe:
         self.reader, self.writer = os.pipe()
         self._rest = b""
 
-    def read(self, until: str, seconds: float = WAIT) -> str:
+    def read(self, until: str, seconds: float = PATIENCE_S) -> str:
         """What came up to the line `until`."""
         end, deadline = until.encode() + b"\n", time.monotonic() + seconds
         while end not in self._rest:
@@ -83,7 +82,7 @@ def test_what_cannot_be_written_is_dropped_and_counted(how: str) -> None:
     writer = _writer(BROKEN[how]())
     for number in range(100):
         writer.put(f"line {number}")
-    assert writer.flush(WAIT)
+    assert writer.flush(PATIENCE_S)
     assert writer.dropped >= 100
 
 
@@ -93,7 +92,7 @@ def test_a_reader_that_never_reads_holds_nobody_up_and_memory_is_bounded() -> No
     began = time.monotonic()
     for number in range(50_000):
         writer.put(f"line {number:>200}")  # more waits than the pipe holds
-    assert time.monotonic() - began < WAIT  # it would not come back at all
+    assert time.monotonic() - began < PATIENCE_S  # it would not come back at all
     assert writer.dropped > 30_000
     assert len(writer._waiting) <= 1000
     assert not writer.flush(0.05)  # bounded
@@ -108,7 +107,7 @@ def test_bytes_are_bounded_too_and_are_given_back() -> None:
     for _ in range(40):  # of which the second would be dropped, were nothing given back
         writer.put("y" * 9000)
         assert pipe.read("y" * 9000)
-    assert writer.flush(WAIT)
+    assert writer.flush(PATIENCE_S)
     assert (writer.dropped, writer._bytes) == (1, 0)
 
 
@@ -131,7 +130,7 @@ def test_lines_come_in_order_with_few_calls_and_the_drops_are_told_once_when_it_
     assert len(calls) < 10
     writer.put("after")
     assert pipe.read("after") == "after\n"
-    assert writer.flush(WAIT)
+    assert writer.flush(PATIENCE_S)
 
 
 def test_a_disk_that_was_full_and_has_room_again_is_told_with_whole_lines(tmp_path: Path) -> None:
@@ -153,7 +152,8 @@ writer.put("and on")
 writer.flush()
 print(writer.dropped)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
     assert (done.stdout, done.stderr) == ("3\n", "")
     assert (tmp_path / "log").read_text().splitlines() == [
         "line 0 .",
@@ -181,7 +181,7 @@ os.waitpid(child, 0)
 writer.put("parent last")
 writer.flush()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S)
     lines = done.stdout.splitlines()
     assert sorted(lines) == sorted([*(f"parent {number}" for number in range(50)), "child", "parent last"])
 

@@ -6,13 +6,13 @@ import contextlib
 import os
 import pty
 import signal
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S, until
 from tests.running import KEY, SECRET, Player, Receiver, Running, receiving
 
 PLUGIN = """
@@ -100,15 +100,13 @@ def test_a_log_that_cannot_be_written_stops_nothing(gateway: tuple[Running, Rece
     player = Player()
     for number in range(1, 16):
         assert running.post(player.body())[0] == 200
-        assert receiver.wait_for(lambda came, number=number: len(came.requests) >= number, 10)
+        assert receiver.wait_for(lambda came, number=number: len(came.requests) >= number, PATIENCE_S)
     for path in ("healthz", "readyz"):
-        with urllib.request.urlopen(f"http://127.0.0.1:{running.admin}/{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{running.admin}/{path}", timeout=PATIENCE_S) as answer:
             assert answer.status == 200
     if running.output is None:
-        until = time.monotonic() + 10
-        while not running.metric("recording_gateway_log_lines_dropped_total"):
-            assert time.monotonic() < until, "nothing was counted"
-    assert running.stop(15) == 0
+        until(lambda: running.metric("recording_gateway_log_lines_dropped_total"), said=lambda: "nothing was counted")
+    assert running.stop(PATIENCE_S) == 0
 
 
 def test_signals_that_mean_nothing_here_do_nothing(tmp_path: Path) -> None:

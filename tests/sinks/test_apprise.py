@@ -14,6 +14,7 @@ from gateway import RECORDING_FAILED, RECORDING_STARTED, Refused, Retry, Unavail
 from gateway.testing import Reply, ScriptedServer, SinkPromises, cases, delivery, event, events
 from plugins.sinks.apprise import AppriseSink
 from plugins.sinks.apprise import calls as calls_module
+from tests.patience import PATIENCE_S
 from tests.sinks.apprised import OK, ntfy, sending
 
 
@@ -114,7 +115,7 @@ async def test_an_answer_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(calls_module, "CALL_SECONDS_MAX", 0.2)
     monkeypatch.setattr(calls_module, "_IDLE_SECONDS", 0.3)
     for reply in (Reply(drip=True), Reply(hang=True)):
-        async with ScriptedServer(reply) as server, sending(ntfy(server.url)) as sink, asyncio.timeout(30):
+        async with ScriptedServer(reply) as server, sending(ntfy(server.url)) as sink, asyncio.timeout(PATIENCE_S):
             with pytest.raises(Retry, match="Timeout"):
                 await sink.deliver(delivery())
 

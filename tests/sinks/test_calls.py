@@ -15,6 +15,7 @@ from gateway import EVENT_TYPES, Event, Http, sample
 from gateway.config.load import load
 from gateway.testing import FrozenClock, Received, ScriptedServer, delivery
 from plugins.sinks.forward import Forward
+from tests.patience import PATIENCE_S
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "calls.md").read_text().split("## Recipes")[1].split("\n## ")[0]
 HOSTILE = 'a", "admin": true, "x": "\r\nX-Evil: 1 </a>&x=y#%00/../\\{{ 7 * 7 }}'
@@ -92,7 +93,7 @@ async def test_a_recipe_makes_what_its_service_takes(name: str, tmp_path: Path) 
     options: Any = loaded.settings.sinks[name].options
     events = [sample(type, stream=stream) for type in EVENT_TYPES for stream in ("mystream", HOSTILE)]
     events += [sample("recording.failed", full=False, stream="s")]
-    http = Http(clock=FrozenClock(), timeout=5)
+    http = Http(clock=FrozenClock(), timeout=PATIENCE_S)
     async with ScriptedServer() as server:
         url = urlsplit(options.url)
         here = options.model_copy(update={"url": options.url.replace(f"{url.scheme}://{url.netloc}", server.url)})

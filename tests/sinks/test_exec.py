@@ -21,6 +21,7 @@ from gateway.testing import SinkPromises, cases, delivery, event, events
 from plugins.sinks.exec import Exec, ExecOptions
 from plugins.sinks.exec import child as child_module
 from plugins.sinks.exec.options import OURS
+from tests.patience import PATIENCE_S
 from tests.sinks.programs import PYTHON, running
 
 
@@ -134,7 +135,7 @@ async def test_an_event_whose_signature_covered_too_little_runs_nothing(trust: T
 
 async def test_a_flood_of_output_is_read_and_dropped() -> None:
     sink = running("import sys\nfor _ in range(3000): sys.stdout.write('x'*4096); sys.stderr.write('y'*4096)")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         receipt = await sink.deliver(delivery())
     assert len(receipt) < 250
 
@@ -142,7 +143,7 @@ async def test_a_flood_of_output_is_read_and_dropped() -> None:
 @pytest.mark.parametrize("code", ["import os; os.close(0)", "pass", "import sys; sys.stdin.read(10)"])
 async def test_a_program_need_not_read_its_input(code: str) -> None:
     large = event(extra={"x": "y" * 500_000})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         assert await running(code).deliver(delivery(large)) == "exit 0"
 
 

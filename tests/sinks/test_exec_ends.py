@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from pathlib import Path
 
 import pytest
 
 from gateway.testing import delivery
+from tests.patience import PATIENCE_S, until
 from tests.sinks.programs import running
 
 
 def _pid(path: Path) -> int:
-    end = time.monotonic() + 10
-    while not (path.exists() and path.read_text()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: path.exists() and path.read_text())
     return int(path.read_text())
 
 
@@ -42,30 +39,27 @@ async def test_after_the_timeout_neither_it_nor_its_children_live(tmp_path: Path
     pid = await asyncio.to_thread(_pid, tmp_path / "pid")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        async with asyncio.timeout(30):  # each of them sleeps ten minutes
+        async with asyncio.timeout(PATIENCE_S):  # each of them sleeps ten minutes
             await task
     await asyncio.to_thread(_wait_gone, pid)
 
 
 async def test_what_an_ended_program_leaves_behind_is_ended_and_holds_nothing_up(tmp_path: Path) -> None:
     sink = running(GRANDCHILD, cwd=str(tmp_path))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         assert await sink.deliver(delivery()) == "exit 0"
     await asyncio.to_thread(_wait_gone, int((tmp_path / "pid").read_text()))
 
 
 def _wait_gone(pid: int) -> None:
-    end = time.monotonic() + 20
-    while _alive(pid):
-        assert time.monotonic() < end, "a grandchild lives on"
-        time.sleep(0.01)
+    until(lambda: not _alive(pid), said=lambda: "a grandchild lives on")
 
 
 async def test_what_escaped_its_group_does_not_hold_an_attempt_up(tmp_path: Path) -> None:
     code = GRANDCHILD.replace("time.sleep(600)'])", "time.sleep(600)'], start_new_session=True)") + "print('done')"
     sink = running(code, cwd=str(tmp_path))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             assert await sink.deliver(delivery()) == "exit 0: done"
     finally:
         os.kill(int((tmp_path / "pid").read_text()), 9)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from gateway import Http, InvalidSignature, Refused, Retry, Trust, Unavailable, Verified, to_json, verify_webhook
 from gateway.testing import NOW, FrozenClock, HttpSinkPromises, Reply, ScriptedServer, delivery, event
 from plugins.sinks.forward import Forward, ForwardOptions
+from tests.patience import PATIENCE_S
 
 OLD = "whsec_" + "b2xkLXNlY3JldC1vbGQtc2VjcmV0LW9sZC0x"
 NEW = "demo-whsec_" + "bmV3LXNlY3JldC1uZXctc2VjcmV0LW5ldy0y"
@@ -38,7 +39,7 @@ class TestForwardKeepsThePromises(HttpSinkPromises):
 
 @asynccontextmanager
 async def forwarding(url: str, clock: FrozenClock | None = None, **options: Any) -> AsyncIterator[Forward]:
-    http = Http(clock=clock or FrozenClock(), timeout=5)
+    http = Http(clock=clock or FrozenClock(), timeout=PATIENCE_S)
     sink = Forward("app", ForwardOptions.model_validate({"url": url, **options}), http=http, log=None)  # type: ignore[arg-type]
     await sink.open()
     try:

@@ -15,6 +15,7 @@ import pytest
 
 from gateway import FILE_COMPLETED, RECORDING_FAILED, Event, Fault
 from gateway.testing import ScriptedServer, delivery, event
+from tests.patience import PATIENCE_S
 from tests.sinks.test_forward import GITHUB
 from tests.sinks.test_forward_dress import forwarding
 
@@ -49,11 +50,11 @@ async def node(*arguments: str) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec("node", "-e", NODE, *arguments, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
-        port = int(await asyncio.wait_for(process.stdout.readline(), 20))
+        port = int(await asyncio.wait_for(process.stdout.readline(), PATIENCE_S))
         yield f"http://127.0.0.1:{port}"
     finally:
         process.kill()
-        await asyncio.wait_for(process.wait(), 10)
+        await asyncio.wait_for(process.wait(), PATIENCE_S)
 
 
 LONG = [

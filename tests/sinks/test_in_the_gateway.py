@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
+from tests.patience import until
 from tests.running import KEY, Player, Running, receiving
 
 OWN = "the-second-gateways-own-key-0123456789"
@@ -59,9 +59,9 @@ def test_a_program_that_takes_too_long_is_ended_and_tried_again_and_nothing_of_i
     (running.folder / "job.sh").chmod(0o755)
     with running:
         assert running.post(Player().body())[0] == 200
-        until = time.monotonic() + 30
-        while running.listing("deliveries", "list")[0]["state"] != "delivered":
-            assert time.monotonic() < until, running.log[-2000:]
+        until(
+            lambda: running.listing("deliveries", "list")[0]["state"] == "delivered", said=lambda: running.log[-2000:]
+        )
         assert running.listing("deliveries", "list")[0]["attempts"] == 2
         assert "no answer within 1 s" in running.cli("deliveries", "show", "1")
         for attempt in (1, 2):

@@ -24,6 +24,7 @@ from plugins.sinks.email import Email
 from plugins.sinks.exec import Exec
 from plugins.sinks.file import JsonLines
 from plugins.sinks.forward import Forward
+from tests.patience import PATIENCE_S
 
 LARGE = event(
     files=tuple(File(format="hls", download_url=f"https://d.example.com/{n}", size_bytes=n) for n in range(1900))
@@ -49,7 +50,7 @@ SINKS: dict[str, tuple[type[Sink], dict[str, Any], str]] = {
 
 @asynccontextmanager
 async def opened(cls: type[Sink], options: dict[str, Any]) -> AsyncIterator[Sink]:
-    http = Http(timeout=5)
+    http = Http(timeout=PATIENCE_S)
     sink = cls("large", cls.Options.model_validate(options), http=http, log=_log([]))
     await sink.open()
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from gateway import Scene
+from tests.patience import until
 from tests.running import Running
 from tests.sources.vendors import NEEDED, URL, WHSEC, make
 
@@ -145,11 +145,14 @@ def test_the_url_of_twilio_is_the_configured_one_whatever_the_request_says(gatew
 
 def _rows(path: Path, least: int) -> list[dict[str, Any]]:
     """The rows of the table, when there are so many."""
-    until = time.monotonic() + 30
     rows: list[dict[str, Any]] = []
-    while len(rows) < least and time.monotonic() < until:
-        time.sleep(0.05)
+
+    def there() -> bool:
+        nonlocal rows
         with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(path)) as database:
             database.row_factory = sqlite3.Row
             rows = [dict(row) for row in database.execute("select * from recordings")]
+        return len(rows) >= least
+
+    until(there, said=lambda: rows)
     return rows

@@ -16,6 +16,7 @@ from gateway import Callback, Http, Source, Trust, Untrusted, content_digest
 from gateway.testing import NOW, FrozenClock, ScriptedServer, callback, delivery, event
 from plugins.sinks.forward import Forward, ForwardOptions
 from plugins.sources.rfc9421 import Rfc9421, Rfc9421Options
+from tests.patience import PATIENCE_S
 from tests.signing.test_http_messages import ECDSA_PRIVATE, ECDSA_PUBLIC, ED25519_PRIVATE, ED25519_PUBLIC, PAIRS, SHARED
 from tests.sources.vendors import KEY, OLD_KEY, make
 
@@ -40,7 +41,7 @@ def signed(body: bytes, *, key: str = KEY, at: int | None = None, covered: Any =
 async def forwarded(key: str, path: str = "/hooks/live", **options: Any) -> tuple[str, Callback, Any]:
     """What a forward sends to a source, and where to."""
     one = event(trust=Trust.FIELDS)
-    http = Http(clock=FrozenClock(), timeout=5)
+    http = Http(clock=FrozenClock(), timeout=PATIENCE_S)
     async with ScriptedServer() as server:
         given = {"url": server.url + path, "sign": {"scheme": "rfc9421", "key": key, **options}}
         sink = Forward("app", ForwardOptions.model_validate(given), http=http, log=None)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from typing import Any
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.write_queue import Kind
 from gateway.store.store import Store
+from tests.patience import PATIENCE_S
 
 
 async def on_writer(store: Store, work: Callable[[Bulk], Any]) -> Any:
@@ -25,10 +26,10 @@ def held_up(store: Store) -> Iterator[None]:
 
     def wait(_session: Bulk) -> None:
         entered.set()
-        go.wait(10)
+        go.wait(PATIENCE_S)
 
     future = store._writer.put(Kind.CALL, wait)
-    entered.wait(10)
+    entered.wait(PATIENCE_S)
     try:
         yield
     finally:

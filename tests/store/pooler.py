@@ -13,6 +13,8 @@ from typing import Self
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 PORT = 6432
 SERVER_CONNECTIONS = {"session": 7, "transaction": 2, "statement": 2}  # as docs/operations.md has them
 
@@ -60,7 +62,7 @@ pidfile = {self._folder}/pid
         self._running = subprocess.Popen(
             [self._program, *become, str(self._config)], stdin=nothing, stdout=nothing, stderr=nothing
         )
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE_S
         while not socket.exists():
             if self._running.poll() is not None or time.monotonic() > until:
                 self.kill()
@@ -72,7 +74,7 @@ pidfile = {self._folder}/pid
         """kill -9."""
         if self._running is not None:
             self._running.kill()
-            self._running.wait(10)
+            self._running.wait(PATIENCE_S)
             self._running = None
 
     def __enter__(self) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from pathlib import Path
@@ -18,6 +17,7 @@ from gateway.store.engine.cipher import Cipher
 from gateway.store.outbox import key_change, recording_joins
 from gateway.store.records import Refusal
 from gateway.store.store import Store
+from tests.patience import eventually
 from tests.store.conftest import Opener
 from tests.store.kit import LEASE, START, event, new, session, settlement, table, take
 
@@ -191,9 +191,7 @@ async def test_with_a_lost_key_the_rest_goes_on(encrypted: Store, opened: Opener
 
 async def scrubbed(url: str) -> None:
     """A gateway looks four times a second."""
-    async with asyncio.timeout(10):
-        while table(url, "value", "meta WHERE name = 'scrub'"):
-            await asyncio.sleep(0.05)
+    await eventually(lambda: not table(url, "value", "meta WHERE name = 'scrub'"))
 
 
 def keys_of_rows(url: str) -> set[str]:

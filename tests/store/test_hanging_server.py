@@ -25,6 +25,7 @@ from gateway.store.postgres import session as postgres_session
 from gateway.store.postgres.connect import BOUNDS
 from gateway.store.store import Keep, Store
 from tests import threads
+from tests.patience import PATIENCE_S
 from tests.store.conftest import Opener
 from tests.store.faults import held_up, on_writer
 from tests.store.kit import LEASE, beside, new, table, take
@@ -48,7 +49,7 @@ async def fill(store: Store) -> None:
 
 async def back(store: Store, number: int) -> None:
     """The store takes events again, by itself."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             with suppress(StoreUnavailable, StoreBusy):
                 await store.accept([new(number)])
@@ -136,7 +137,7 @@ async def test_claims_that_take_long_give_way_to_accepts_that_come_meanwhile(
 
     def slow(_session: Bulk) -> None:
         began.set()
-        go.wait(10)
+        go.wait(PATIENCE_S)
 
     with held_up(store):
         first = store._writer.put(Kind.CALL, slow)

@@ -18,6 +18,7 @@ from gateway.store.sqlite.session import Role, SqliteSession, make_file
 from gateway.store.store import Store
 from gateway.text.store_address import parse_address
 from tests import threads
+from tests.patience import PATIENCE_S
 from tests.postgres import folder_of
 from tests.store.conftest import Opener
 from tests.store.kit import LEASE, act, beside, new, session, states, table, take
@@ -74,7 +75,7 @@ def make(url: str, clock: FrozenClock) -> Session:
 
 def test_ten_starters_that_migrate_at_once_make_the_tables_once(url: str, clock: FrozenClock) -> None:
     made: list[tuple[int, int] | BaseException] = []
-    barrier = threading.Barrier(10, timeout=20)
+    barrier = threading.Barrier(10, timeout=PATIENCE_S)
 
     def start() -> None:
         opened = make(url, clock)
@@ -111,7 +112,7 @@ def test_opening_waits_for_whoever_is_making_the_same_file_at_that_moment(clock:
     with tempfile.TemporaryDirectory(dir=folder_of("").parent) as folder:  # in memory, where chance has many rounds
         for number in range(60):
             make_file(path := Path(folder) / f"{number}.db")
-            barrier = threading.Barrier(len(roles), timeout=20)
+            barrier = threading.Barrier(len(roles), timeout=PATIENCE_S)
             threads.end([threads.start(use, path, barrier, role) for role in roles])
     assert failed == []
 

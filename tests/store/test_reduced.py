@@ -27,6 +27,7 @@ from gateway.store.store import Store
 from gateway.store.transfer import transfers
 from gateway.text.store_address import parse_address
 from tests import threads
+from tests.patience import PATIENCE_S
 from tests.plain_server import SERIALISABLE, PlainServer, stand_between
 from tests.store.conftest import Opener
 from tests.store.faults import on_writer
@@ -109,7 +110,7 @@ async def test_what_comes_to_both_at_once_is_new_once_and_no_number_comes_twice(
 
 def test_ten_starters_make_the_tables_once(url: str, plain: PlainServer) -> None:
     made: list[object] = []
-    barrier = threading.Barrier(10, timeout=30)
+    barrier = threading.Barrier(10, timeout=PATIENCE_S)
 
     def start() -> None:
         opened = session(url)
@@ -121,7 +122,7 @@ def test_ten_starters_make_the_tables_once(url: str, plain: PlainServer) -> None
             made.append(error)
         opened.close()
 
-    threads.end([threads.start(start) for _ in range(10)], within=50)
+    threads.end([threads.start(start) for _ in range(10)], within=PATIENCE_S)
     assert sorted(map(str, made)) == ["(0, 1)"] + ["(1, 1)"] * 9
     with StoreAdmin(url, clock=FrozenClock()) as admin:
         assert list(admin.violations()) == []

@@ -12,6 +12,7 @@ from gateway.errors import StoreUnavailable
 from gateway.runtime.clock import FrozenClock
 from gateway.store.records import Held
 from gateway.store.store import Store
+from tests.patience import PATIENCE_S
 from tests.store.conftest import Opener
 from tests.store.kit import LEASE, beside, new, other, settlement, states, table, take
 
@@ -184,4 +185,4 @@ async def test_an_outcome_whose_event_is_erased_at_that_moment_is_only_lost(open
         while onlooker.rows(WAITING_FOR_A_LOCK) == [(0,)]:
             await asyncio.sleep(0.01)
         session.connection.execute("COMMIT")
-        assert await asyncio.wait_for(settled, 10) == [False, True]
+        assert await asyncio.wait_for(settled, PATIENCE_S) == [False, True]

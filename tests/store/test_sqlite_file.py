@@ -18,6 +18,7 @@ from gateway.errors import SchemaMismatch, StoreHeld, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
 from gateway.store.sqlite.session import APPLICATION_ID, SqliteSession
 from gateway.store.store import Store
+from tests.patience import PATIENCE_S
 from tests.store.conftest import Opener
 from tests.store.kit import LEASE, new, settlement, states, table, take
 
@@ -197,7 +198,7 @@ async def test_after_kill_9_every_acknowledged_event_is_there_and_nothing_half(t
     process.kill()
     acknowledged |= {int(line) for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")}
     process.stdout.close()
-    process.wait(10)
+    process.wait(PATIENCE_S)
     url = f"sqlite:///{tmp_path}/gateway.db"
     store = await open_at(url=url)
     await store.ping()

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.errors import StoreUnavailable
 from gateway.store.store import Store
+from tests.patience import PATIENCE_S
 from tests.running import free_port
 
 
@@ -26,8 +27,8 @@ async def test_a_server_that_comes_up_later_is_waited_for(postgres_url: str) -> 
         socket, user, database = f"{info.host}/.s.PGSQL.{info.port}", info.user, info.dbname
     port = free_port()
     store = Store(f"postgresql://{user}@127.0.0.1:{port}/{database}?sslmode=disable")
-    opening = asyncio.create_task(store.open(lock_wait=20))
-    refused = asyncio.get_running_loop().time() + 10
+    opening = asyncio.create_task(store.open(lock_wait=2 * PATIENCE_S))
+    refused = asyncio.get_running_loop().time() + PATIENCE_S
 
     async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_unix_connection(socket)
@@ -54,5 +55,5 @@ async def test_a_database_that_does_not_exist_is_not_waited_for(postgres_url: st
     store = Store(url._replace(path="/no_such_database").geturl())
     began = asyncio.get_running_loop().time()
     with pytest.raises(StoreUnavailable, match="does not exist"):
-        await store.open(lock_wait=30)
-    assert asyncio.get_running_loop().time() - began < 10
+        await store.open(lock_wait=2 * PATIENCE_S)
+    assert asyncio.get_running_loop().time() - began < PATIENCE_S

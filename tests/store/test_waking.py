@@ -10,6 +10,7 @@ import pytest
 from gateway.runtime.clock import Clock, FrozenClock
 from gateway.store.postgres import notices
 from gateway.store.store import Store
+from tests.patience import PATIENCE_S
 from tests.store.conftest import Opener
 from tests.store.kit import LEASE, beside, new, pause, resume, settlement, take
 
@@ -28,7 +29,7 @@ class Waker:
         self._event.set()
 
     async def wait(self, sink: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while sink not in self.woken:
                 self._event.clear()
                 await self._event.wait()

@@ -19,6 +19,7 @@ from gateway.store.sqlite.error_texts import explain
 from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
 from gateway.store.store import Store
+from tests.patience import PATIENCE_S
 
 NOBODY = 65534
 
@@ -188,7 +189,7 @@ async def test_a_second_gateway_says_at_once_that_it_waits_and_for_whom(tmp_path
     await first.open()
     with structlog.testing.capture_logs() as lines:
         opening = asyncio.create_task(Store(url).open(lock_wait=30))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not lines:
                 await asyncio.sleep(0)
         opening.cancel()

@@ -12,6 +12,7 @@ from gateway.errors import StoreUnavailable
 from gateway.store.engine import commit_waiters, write_queue
 from gateway.store.engine import writer as writing
 from gateway.store.store import Store
+from tests.patience import PATIENCE_S
 from tests.store.kit import new
 
 
@@ -37,7 +38,7 @@ async def test_without_memory_whoever_waits_is_told_and_the_writer_goes_on(
     monkeypatch.setattr(owner, name, fail)
     for number in range(times + 1):
         with suppress(StoreUnavailable):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await store.accept([new(number)])
     assert len(failed) == times
     await store.ping()

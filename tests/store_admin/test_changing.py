@@ -14,6 +14,7 @@ from gateway.store.admin.admin import Actor, StoreAdmin
 from gateway.store.outbox.accept import accept
 from gateway.store.records import Accepted, Held, NewEvent
 from gateway.store.store import Store
+from tests.patience import PATIENCE_S
 from tests.store.kit import LEASE, beside, event, new, other, settlement, table, take
 from tests.store_admin.beside import MINUTE, claim, finished, settle
 
@@ -182,7 +183,7 @@ async def test_the_running_gateway_hears_of_every_change(store: Store, admin: St
     store.listen(woken.put_nowait)
 
     async def heard(sink: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while await woken.get() != sink:
                 pass
 

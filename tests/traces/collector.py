@@ -11,7 +11,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-WAIT_SECONDS = 10.0  # real seconds to wait for an export
+from tests.patience import PATIENCE_S
 
 
 class Collector:
@@ -48,7 +48,7 @@ class Collector:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
 
     def named(self, prefix: str) -> list[dict[str, Any]]:
         """The spans whose name begins so, in the order they began."""
@@ -56,7 +56,7 @@ class Collector:
 
     def wait(self, prefix: str, count: int) -> list[dict[str, Any]]:
         """The same, once there are so many."""
-        until = time.monotonic() + WAIT_SECONDS
+        until = time.monotonic() + PATIENCE_S
         with self._news:
             while len(spans := self.named(prefix)) < count:
                 left = until - time.monotonic()

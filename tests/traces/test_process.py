@@ -6,6 +6,7 @@ import json
 import urllib.request
 from pathlib import Path
 
+from tests.patience import PATIENCE_S
 from tests.running import KEY, Player, Running, receiving
 from tests.traces.collector import collector
 from tests.traces.test_one_trace import INBOUND, PARENT, TRACE
@@ -23,7 +24,9 @@ def test_serve_exports_at_its_end_and_a_trace_goes_on_after_the_next_start(tmp_p
         with running:
             assert running.post(Player().body(), headers=INBOUND)[0] == 200
             assert receiver.wait_for(lambda seen: len(seen.requests) >= 1)
-            metrics = urllib.request.urlopen(f"http://127.0.0.1:{running.admin}/metrics", timeout=10).read().decode()
+            metrics = (
+                urllib.request.urlopen(f"http://127.0.0.1:{running.admin}/metrics", timeout=PATIENCE_S).read().decode()
+            )
             assert "\nrecording_gateway_ready 1.0\n" in metrics
             assert running.stop() == 0
         [callback] = spans.wait("POST", 1)

@@ -15,6 +15,7 @@ from gateway.runtime.trace_settings import is_exported, problems
 from gateway.runtime.traces import OFF
 from gateway.testing import Reply, ScriptedServer, running
 from tests.commands import invoke
+from tests.patience import PATIENCE_S
 from tests.traces.collector import Collector, collector
 from tests.traces.test_callbacks import _recorder
 
@@ -89,7 +90,7 @@ def test_nothing_of_opentelemetry_is_imported_while_nobody_asks() -> None:
         "asyncio.run(main())\n"
         "print([name for name in sys.modules if name.partition('.')[0] in ('opentelemetry', 'google', 'requests')])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 from gateway.app import Gateway
 from gateway.config.load import load
+from tests import patience
+from tests.patience import PATIENCE_S
 from tests.running import KEY, Player
 from tests.web.doors import Reply, Served
 
@@ -95,17 +96,19 @@ def post(served: Served, path: str, body: Any = None, token: str | None = OPERAT
     return ask(served, path, token, "POST", body, named)
 
 
-def until(served: Served, path: str, wanted: Any, seconds: float = 10.0) -> Any:
+def until(served: Served, path: str, wanted: Any) -> Any:
     """Ask until an answer is what is wanted."""
-    end = time.monotonic() + seconds
-    while True:
+    answer: Any = None
+
+    def holds() -> Any:
+        nonlocal answer
         answer = ask(served, path).json()
-        if wanted(answer):
-            return answer
-        assert time.monotonic() < end, answer
-        time.sleep(0.02)
+        return wanted(answer)
+
+    patience.until(holds, said=lambda: answer)
+    return answer
 
 
 def run_in(served: Served, work: Coroutine[Any, Any, Any]) -> Any:
     """Run something in the listeners' loop."""
-    return asyncio.run_coroutine_threadsafe(work, served.loop).result(timeout=20)
+    return asyncio.run_coroutine_threadsafe(work, served.loop).result(timeout=PATIENCE_S)

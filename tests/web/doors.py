@@ -24,6 +24,7 @@ from gateway.web.listener_limits import ListenerLimits
 from gateway.web.listeners import Addresses, ServingEnd, serving
 from gateway.web.stop import Stop
 from tests import threads
+from tests.patience import PATIENCE_S
 
 CALLBACK = b'{"event":1}'
 
@@ -147,7 +148,7 @@ class Client:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self.sock.settimeout(10)
+        self.sock.settimeout(PATIENCE_S)
         self._buffer = b""
 
     def send(self, data: bytes) -> Client:
@@ -211,7 +212,7 @@ class Served:
     ended: ServingEnd | None = None
     error: BaseException | None = None
 
-    def start(self, wait: float = 10.0) -> Served:
+    def start(self, wait: float = PATIENCE_S) -> Served:
         self._opened = threading.Event()
         self._begun = threading.Event()
         self._thread = threads.start(self._run, name="served")
@@ -236,7 +237,7 @@ class Served:
                 private_limits=self.private_limits,
             )
 
-        self._begun.wait(10)  # else a test that waits for `stop` could ask for the thread before it has its name
+        self._begun.wait(PATIENCE_S)  # else whoever waits for `stop` could ask for the thread before it has its name
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(main())

@@ -153,12 +153,12 @@ def test_a_job_goes_on_after_a_restart_and_stops_when_its_token_was_removed(tmp_
         first.ask()
         first.result()
     with serve(tmp_path, config=HELD) as second:
-        until(second, f"/jobs/{slow}", lambda answer: answer["done"] == 2, 40)
+        until(second, f"/jobs/{slow}", lambda answer: answer["done"] == 2)
         second.ask()
         second.result()
     other = HELD.replace(OPERATE, "p" * 40)
     with serve(tmp_path, config=other) as third:
-        done = until(third, f"/jobs/{slow}", lambda answer: answer["finished_at"], 40)
+        done = until(third, f"/jobs/{slow}", lambda answer: answer["finished_at"])
         assert done["state"] == "stopped"
         assert "token" in done["result"]
         third.ask()

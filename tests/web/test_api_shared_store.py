@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
+from tests import patience
 from tests.running import Player
 from tests.web.admin_api import ask, fill, post, run_in, serve, until
 from tests.web.test_api_changing import HELD, bulk, ended, paused, waiting
@@ -30,10 +30,7 @@ def test_either_gateway_counts_steers_and_tells_what_happens_at_the_other(tmp_pa
         assert waiting(one) == []
 
         reading = Reading(other)
-        until_watched = time.monotonic() + 20
-        while not one.behind.metrics.activity.watched:
-            assert time.monotonic() < until_watched
-            time.sleep(0.02)
+        patience.until(lambda: one.behind.metrics.activity.watched)
         one.post(Player().body(number=77))
         message = reading.message()
         while message["event"] != "event":

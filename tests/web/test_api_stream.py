@@ -14,6 +14,7 @@ from gateway.admin.stream import RING_ROWS, STREAMS_MAX, STREAMS_PER_SESSION_MAX
 from gateway.errors import Problem
 from gateway.store.admin.live import LiveRow
 from gateway.web.api import event_stream
+from tests.patience import PATIENCE_S
 from tests.running import Player
 from tests.web.admin_api import READ, serve
 from tests.web.doors import Client, Served
@@ -160,7 +161,7 @@ async def test_news_that_are_there_together_go_out_in_one_piece_and_in_bounded_o
         if told in pieces[-1]:
             hub.close()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         await event_stream.EventStream(news, await anext(news))({}, asyncio.Event().wait, send)  # type: ignore[arg-type]
     assert b"".join(pieces).count(b"event: event") == RING_ROWS - 1
     assert len(pieces) < 10
@@ -194,7 +195,7 @@ async def test_a_reader_that_takes_nothing_is_dropped(monkeypatch: pytest.Monkey
             await asyncio.Event().wait()
 
     news = endless()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         await event_stream.EventStream(news, await anext(news))({}, asyncio.Event().wait, stuck)  # type: ignore[arg-type]
     assert closed == [True]
 

@@ -16,6 +16,8 @@ from gateway.errors import Problem
 from gateway.web import listeners
 from gateway.web.budget import Budget
 from gateway.web.listener_limits import ListenerLimits
+from tests import patience
+from tests.patience import PATIENCE_S
 from tests.running import KEY, Player, Running
 from tests.web.doors import Answer, Behind, Client, Served, networks, post, settings
 
@@ -95,11 +97,12 @@ def budgets(monkeypatch: pytest.MonkeyPatch) -> list[Budget]:
 
 def until(served: Served, budget: Budget, held: int) -> None:
     """Wait, by asking the loop, until so much is held."""
-    for _ in range(500):
-        if budget.held == held:
-            return
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.01), served.loop).result(5)
-    raise AssertionError(f"{budget.held} bytes are held, not {held}")
+
+    def holds() -> bool:
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), served.loop).result(PATIENCE_S)
+        return budget.held == held
+
+    patience.until(holds, said=lambda: f"{budget.held} bytes are held, not {held}")
 
 
 def test_past_the_budget_an_unfinished_body_is_answered_503_and_others_are_served(budgets: list[Budget]) -> None:
@@ -228,7 +231,7 @@ def test_990_unfinished_bodies_cost_a_real_server_no_more_than_the_budget(tmp_pa
         assert running.post(Player().body())[0] == 200
         before = resident(running)
         for _ in range(OPEN):
-            one = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=20))
+            one = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE_S))
             with contextlib.suppress(OSError):
                 one.sendall(HEAD % 262_144 + b"x" * BODY)
         assert running.post(Player().body(number=2))[0] == 200, "whoever is genuine is served"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import Problem
+from tests.patience import until
 from tests.web.doors import SHORT, Answer, Behind, Served, post
-from tests.web.ports import until
 from tests.web.test_protocol import _open
 
 ROUNDS = 6

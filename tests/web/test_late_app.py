@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from gateway.web.late_app import LateApp
 from gateway.web.listeners import admin_app
 from gateway.web.private import private_app
+from tests.patience import PATIENCE_S
 
 
 def _client(app: ASGIApp) -> httpx.AsyncClient:
@@ -40,7 +41,7 @@ async def test_it_is_made_once_in_a_thread_while_others_are_answered() -> None:
 
     def make() -> ASGIApp:
         made.append(threading.current_thread().name)
-        go.wait(30)
+        go.wait(PATIENCE_S)
         return PlainTextResponse("here")
 
     async with _client(private_app(None, rest=LateApp(make))) as client:  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from gateway.web.listener_limits import ListenerLimits
 from gateway.web.listener_pulse import ListenerPulse
 from gateway.web.protocol import guarded
 from gateway.web.sockets import Bound, bind
+from tests.patience import PATIENCE_S
 
 uvloop = pytest.importorskip("uvloop")
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
@@ -39,7 +40,7 @@ async def asked(bound: Bound) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", bound.port)
     writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             return (await reader.read(len(ANSWER)))[: len(ANSWER)]
     except OSError:
         return b""
@@ -76,7 +77,7 @@ def served(
         try:
             await play(bound)
         finally:
-            assert await server.stop(5)
+            assert await server.stop(PATIENCE_S)
             bound.close()
         return port
 

@@ -23,13 +23,9 @@ from gateway.web.listeners import descriptors, serving
 from gateway.web.sockets import CannotListen
 from gateway.web.stop import Stop
 from tests import threads
+from tests.patience import PATIENCE_S, until
+from tests.running import free_port
 from tests.web.doors import Behind, Served, networks, settings
-from tests.web.ports import until
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def connects(port: int) -> bool:
@@ -96,7 +92,7 @@ def test_a_stop_while_an_opening_swallows_its_cancellation_ends_too(
     behind.opening = stubborn
     served = Served(behind)
     thread = threads.start(served.start)
-    assert entered.wait(10)
+    assert entered.wait(PATIENCE_S)
     for _ in range(signals):
         served.ask()
     served.result()

@@ -18,8 +18,8 @@ import pytest
 
 from gateway.testing.corpus import Case, cases
 from gateway.web.listener_limits import ListenerLimits
+from tests.patience import PATIENCE_S, until
 from tests.web.doors import SHORT, Answer, Behind, Client, Served, post
-from tests.web.ports import until
 
 HEAD = b"POST /hooks/live HTTP/1.1\r\nHost: x\r\n"
 RAW = {case.id: case for case in cases("raw")}
@@ -100,7 +100,7 @@ def _ended(client: Client) -> bool:
             return not client._more()
         finally:
             client.sock.setblocking(True)
-            client.sock.settimeout(10)
+            client.sock.settimeout(PATIENCE_S)
     return False
 
 

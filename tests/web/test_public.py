@@ -22,6 +22,7 @@ from gateway.web.private import private_app
 from gateway.web.protocol import guarded
 from gateway.web.public import PublicRefusals, public_app
 from gateway.web.sockets import CannotListen, bind
+from tests.patience import PATIENCE_S
 from tests.web.doors import CALLBACK, Behind
 
 
@@ -97,7 +98,7 @@ async def test_an_application_that_does_not_start_ends_its_listener_and_not_the_
     protocol = guarded(ListenerLimits(), lambda problem, peer, path: None)
     server = HttpServer("server", Starlette(lifespan=broken), protocol, bound)
     with caplog.at_level(logging.CRITICAL, "uvicorn.error"), pytest.raises(CannotListen, match="did not start"):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await server.start()
     bound.close()
 
@@ -118,6 +119,6 @@ async def test_the_life_of_the_public_application_is_lived_while_it_listens() ->
     server = HttpServer("server", app, guarded(ListenerLimits(), lambda problem, peer, path: None), bound)
     await server.start()
     assert lived == ["begun"]
-    assert await server.stop(5.0)
+    assert await server.stop(PATIENCE_S)
     bound.close()
     assert lived == ["begun", "ended"]

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from gateway.web import listeners
+from tests.patience import PATIENCE_S, until
 from tests.web.doors import Answer, Behind, Served, post, settings
-from tests.web.ports import until
 
 
 def test_a_stop_lets_a_request_end_and_tells_the_others() -> None:
@@ -40,7 +40,7 @@ def test_a_stop_lets_a_request_end_and_tells_the_others() -> None:
         begun.send(post())
         until(lambda: behind.taken)
         served.ask()
-        assert closing.wait(5)
+        assert closing.wait(PATIENCE_S)
         reply = served.post()  # a new connection, while deliveries end
         assert (reply.status, reply.json()["code"]) == (503, "stopping")
         assert served.get("/readyz").status == 503
@@ -138,7 +138,7 @@ def test_a_signal_stops_the_process_politely(number: int) -> None:
         assert process.stdout.readline().split() == ["open", "uvloop"]
         process.send_signal(number)
         assert process.stdout.readline().split() == ["closing", "0.0005", "10000", "True"]
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
         assert "code 0" in process.stdout.read()
 
 
@@ -149,7 +149,7 @@ def test_a_second_signal_ends_the_process_at_once() -> None:
         process.send_signal(signal.SIGTERM)
         assert process.stdout.readline().startswith("closing")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 143
+        assert process.wait(PATIENCE_S) == 143
 
 
 @contextlib.contextmanager

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from tests import threads
+from tests.patience import PATIENCE_S
 from tests.sinks.archive.media_server import MediaServer, listening
 
 
@@ -23,18 +23,10 @@ def serving(server: MediaServer) -> Iterator[None]:
             await over.wait()
 
     thread = threads.start(loop.run_until_complete, serve())
-    begun.wait(10)
+    begun.wait(PATIENCE_S)
     try:
         yield
     finally:
         loop.call_soon_threadsafe(over.set)
         threads.end(thread)
         loop.close()
-
-
-def until(true: Callable[[], object], within: float = 60.0) -> None:
-    """Wait until it is."""
-    end = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.01)

@@ -13,6 +13,7 @@ import pytest
 from gateway import DeliveryFailed, Retry, Unavailable
 from plugins.sinks.archive.spool import KEPT_SECONDS
 from plugins.sinks.storage.disk import Disk
+from tests.patience import PATIENCE_S
 from tests.sinks.archive.conftest import Opening, archived, of
 from tests.sinks.archive.media_server import Media, MediaServer
 
@@ -25,7 +26,7 @@ async def test_a_job_that_hangs_takes_one_thread_and_no_exit() -> None:
     await asyncio.gather(hanging, return_exceptions=True)
     assert [await disk.work(lambda n=n: n, "d") for n in range(5)] == [0, 1, 2, 3, 4]  # type: ignore[misc]
     stuck.set()
-    await asyncio.wait_for(disk.close(), 30)
+    await asyncio.wait_for(disk.close(), PATIENCE_S)
 
 
 @pytest.mark.parametrize(

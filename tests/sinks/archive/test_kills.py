@@ -15,9 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.patience import until
 from tests.running import KEY, Player, Running, receiving
 from tests.sinks.archive.media_server import Media, MediaServer
-from tests.sinks.archive.serving import serving, until
+from tests.sinks.archive.serving import serving
 
 GROWTH_BYTES_MAX = 32 * 2**20
 ON_THE_WAY_BYTES = 16 * 2**20  # in sockets and in one unwritten piece when a process dies

@@ -19,6 +19,7 @@ from plugins.sinks.storage.object_store import PART_BYTES_MIN, part_size
 from plugins.sinks.storage.open import open_storage
 from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.storage import FileStorage
+from tests.patience import PATIENCE_S
 from tests.sinks.archive.conftest import HERE, KEYS, archived, of, place
 from tests.sinks.archive.media_server import Media, MediaServer
 
@@ -162,7 +163,7 @@ async def test_what_an_object_store_answers_means_later_or_until_somebody_acts(
     async with ScriptedServer(otherwise=reply) as store:
         one = open_storage(StorageOptions.model_validate(place(store.url)), extra="archive")
         with pytest.raises(failure, match=text) as raised:
-            await asyncio.wait_for(one.put("a?b", b"x"), 20)
+            await asyncio.wait_for(one.put("a?b", b"x"), PATIENCE_S)
     assert store.url not in raised.value.detail
     assert "canary" not in raised.value.detail
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from gateway import Http
 from gateway.testing import NOW, FrozenClock
 from plugins.sinks.archive.turns import Bandwidth, Turns
+from tests.patience import PATIENCE_S
 
 
 async def test_whoever_is_cancelled_takes_no_place_with_him() -> None:
@@ -32,7 +33,7 @@ async def test_whoever_is_cancelled_takes_no_place_with_him() -> None:
     waiting[2].cancel()  # while it waits
     go.set()
     await asyncio.gather(first, *waiting, return_exceptions=True)
-    await asyncio.wait_for(work(7), 30)
+    await asyncio.wait_for(work(7), PATIENCE_S)
     assert order == [3, 5, 7]
 
 

@@ -18,6 +18,7 @@ from plugins.sinks.cards.words import words
 from plugins.sinks.chat import Chat
 from plugins.sinks.chat.chat_service import NAMES
 from plugins.sinks.chat.options import ChatOptions
+from tests.patience import PATIENCE_S
 
 TOKEN = "123456789:url-canary-AAEhBOweik6ad"
 PATHS = {
@@ -73,7 +74,7 @@ async def chatting(
 ) -> AsyncIterator[Chat]:
     import structlog
 
-    http = Http(clock=clock or FrozenClock(), timeout=5, transport=more.pop("transport", None))
+    http = Http(clock=clock or FrozenClock(), timeout=PATIENCE_S, transport=more.pop("transport", None))
     made = ChatOptions.model_validate(options(service, base, **more))
     for _, secret in secrets_of(made):
         learn_secret(secret.reveal())

@@ -17,6 +17,8 @@ from sqlalchemy import exc
 from gateway import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.testing import delivery, event
 from plugins.sinks.database.faults import judge
+from tests.patience import PATIENCE_S
+from tests.running import free_port
 from tests.sinks.database.conftest import Place, making
 
 
@@ -124,9 +126,9 @@ async def _opening(url: str, **options: Any) -> DeliveryFailed:
     return failed.value
 
 
-async def test_nobody_listening_is_tried_again_and_counts_towards_the_circuit(unused_port: int) -> None:
-    for url in (f"postgresql://x@127.0.0.1:{unused_port}/d", f"mysql://x@127.0.0.1:{unused_port}/d"):
-        failure = await _opening(url, password="canary-password")
+async def test_nobody_listening_is_tried_again_and_counts_towards_the_circuit() -> None:
+    for kind in ("postgresql", "mysql"):
+        failure = await _opening(f"{kind}://x@127.0.0.1:{free_port()}/d", password="canary-password")
         assert _kind(failure) == "service"
         assert "canary" not in failure.detail
 
@@ -179,12 +181,10 @@ async def test_no_server_is_told_the_password_in_clear(switched: bool) -> None:
             await writer.wait_closed()
         done.set()
 
-    server = await asyncio.start_server(rogue, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    failure = await _opening(f"mysql://me@127.0.0.1:{port}/d", password="canary-password")
-    await done.wait()
-    server.close()
-    await server.wait_closed()
+    async with await asyncio.start_server(rogue, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        failure = await _opening(f"mysql://me@127.0.0.1:{port}/d", password="canary-password")
+        await done.wait()
     assert _kind(failure) == "unavailable"
     assert "wants the password in clear" in failure.detail
     assert b"canary" not in b"".join(heard)
@@ -254,7 +254,7 @@ async def test_a_delivery_that_is_cut_off_leaves_no_transaction_behind(place: Pl
                 await sink.deliver(delivery())
         other.rollback()
         other.close()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             assert await sink.deliver(delivery()) == "1 row"
 
 

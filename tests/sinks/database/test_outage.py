@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,6 +12,7 @@ import pytest
 from gateway import Retry
 from gateway.testing import delivery, event
 from tests.cable import FAR, Cable
+from tests.patience import until
 from tests.running import KEY, Player, Running
 from tests.sinks.database.conftest import Place, making
 
@@ -55,15 +54,8 @@ def count(place: Place) -> int:
     return 0
 
 
-def wait_for(condition: Callable[[], bool], within: float = 30) -> bool:
-    until = time.monotonic() + within
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.05)
-    return condition()
-
-
 def wait_for_rows(place: Place, rows: int) -> bool:
-    return wait_for(lambda: count(place) >= rows) and count(place) == rows
+    return until(lambda: count(place) >= rows) and count(place) == rows
 
 
 @pytest.mark.slow  # the circuit's first pause is five seconds
@@ -76,7 +68,7 @@ def test_a_database_that_goes_away_and_comes_back_loses_nothing(served: Place, t
         cable.cut()
         for _ in range(20):
             assert running.post(player.body())[0] == 200
-        assert wait_for(lambda: running.metric('recording_gateway_circuit_open{sink="db"}') == 1)
+        assert until(lambda: running.metric('recording_gateway_circuit_open{sink="db"}') == 1)
         assert count(served) == 20
         cable.mend()
         assert wait_for_rows(served, 40), running.log[-3000:]
@@ -91,7 +83,7 @@ def test_a_database_that_is_not_there_at_the_start_does_not_stop_the_gateway(ser
         cable.cut()
         with Running(tmp_path, CONFIG.format(key=KEY, url=cable.url)) as running:
             assert running.post(Player().body())[0] == 200
-            assert wait_for(lambda: running.metric('recording_gateway_circuit_open{sink="db"}') == 1)
+            assert until(lambda: running.metric('recording_gateway_circuit_open{sink="db"}') == 1)
             cable.mend()
             assert wait_for_rows(served, 1), running.log[-3000:]
 

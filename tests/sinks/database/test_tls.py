@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from gateway import Retry, Unavailable
 from gateway.testing import delivery
 from tests.certificates import certificates
+from tests.patience import PATIENCE_S, until
 from tests.running import free_port
 from tests.sinks.database.conftest import making
 
@@ -43,10 +43,7 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, P
     try:
         import pymysql
 
-        until = time.monotonic() + 60
-        while not socket.exists():
-            assert time.monotonic() < until, (folder / "log").read_text()
-            time.sleep(0.05)
+        until(socket.exists, said=(folder / "log").read_text)
         admin = pymysql.connect(unix_socket=str(socket), user="root", autocommit=True)
         with admin, admin.cursor() as cursor:
             cursor.execute("CREATE DATABASE d")
@@ -56,7 +53,7 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, P
         yield port, folder
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_S)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import pytest
 from gateway import Refused, Retry, Unavailable
 from gateway.testing import NOW, FrozenClock, delivery, event
 from plugins.sinks.email.smtp import own_name
+from tests.patience import PATIENCE_S
 from tests.sinks.email.answers import REAL
 from tests.sinks.email.conftest import PASSWORD, USER, mailing, serving
 
@@ -96,7 +97,7 @@ async def test_a_wrong_password_is_tried_once_with_one_mechanism_on_one_connecti
         server.authenticate = refuse  # type: ignore[method-assign]
         async with mailing(server, username=USER, password="wrong-password-1") as sink:
             many = [sink.deliver(delivery(event(number=number), id=number)) for number in range(8)]
-            results = await asyncio.wait_for(asyncio.gather(*many, return_exceptions=True), 20)
+            results = await asyncio.wait_for(asyncio.gather(*many, return_exceptions=True), PATIENCE_S)
             assert [type(result) for result in results] == [Unavailable] * 8
             assert all("does not let us in" in str(result) for result in results)
             assert (len(tried), server.connections) == (1, 1)

@@ -20,6 +20,7 @@ from plugins.sinks.cards.words import words
 from plugins.sinks.email.mail_layout import draw, draw_digest
 from plugins.sinks.email.options import EmailOptions
 from plugins.sinks.email.words import mail_words
+from tests.patience import PATIENCE_S
 from tests.sinks.email.conftest import mailing, serving
 from tests.sinks.email.drawn import made
 
@@ -178,7 +179,7 @@ def test_a_browser_draws_the_mail_as_wide_as_its_window(tmp_path: Path) -> None:
             "--disable-background-networking", "--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}",
             "--window-size=500,800", "--dump-dom", f"file://{tmp_path / 'mail.html'}",
         ],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=True,
     )  # fmt: skip
     found = re.search(r"<title>(\d+)</title>", done.stdout)
     assert found

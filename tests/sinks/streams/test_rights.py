@@ -16,8 +16,10 @@ from gateway import Retry, Unavailable
 from gateway.testing import delivery, event, opened
 from plugins.sinks.nats import Nats
 from tests.certificates import certificates
+from tests.patience import PATIENCE_S
 from tests.running import free_port
 
+AT_ONCE_S = 10.0  # who waits for an answer that never comes takes longer
 PASSWORD = "canary-password-0123456789"
 CONFIG = """
 listen: 127.0.0.1:{port}
@@ -51,7 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
         yield options
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 async def _make_stream(options: dict[str, Any], folder: Path) -> None:
@@ -61,7 +63,7 @@ async def _make_stream(options: dict[str, Any], folder: Path) -> None:
 
     async def ignore(error: Exception) -> None: ...
 
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_S
     while True:
         try:
             client = await nats.connect(
@@ -110,7 +112,7 @@ async def test_a_subject_that_may_not_be_published_to_is_told_at_once_and_only_t
         with pytest.raises(Unavailable, match="may not publish there"):
             await sink.deliver(delivery(event()))
     async with opened(Nats, {**server, "subject": "{app}.x"}) as sink:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(AT_ONCE_S):
             results = await sink.deliver_batch(
                 [delivery(event(app="forbidden"), id=1), delivery(event(number=5, app="recordings"), id=2)]
             )

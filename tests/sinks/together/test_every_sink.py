@@ -18,6 +18,7 @@ import pytest
 
 from gateway.plugin.registry import Registry
 from tests import threads
+from tests.patience import PATIENCE_S
 from tests.running import KEY, Player, Running
 from tests.sinks.archive.serving import serving
 from tests.sinks.database.conftest import Place
@@ -67,7 +68,7 @@ class Consumer:
         url = f"http://127.0.0.1:{self._port}/api/v1/pull/pull/{verb}"
         headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return json.loads(answer.read())
 
     def _run(self) -> None:
@@ -104,7 +105,7 @@ def post_all(running: Running, files: str, sent: list[str]) -> None:
 
 def states(folder: Path) -> Counter[str]:
     """How many deliveries are in each state."""
-    with contextlib.closing(sqlite3.connect(folder / "gateway.db", timeout=10)) as store:
+    with contextlib.closing(sqlite3.connect(folder / "gateway.db", timeout=PATIENCE_S)) as store:
         return Counter(dict(store.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall()))
 
 

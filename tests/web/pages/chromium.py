@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-WAIT = 20.0
+from tests.patience import PATIENCE_S
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def chromium(width: int = 1280, height: int = 900, *, scripts: bool = True) -> I
     service = selenium.ChromeService(programs["chromedriver"])
     driver = selenium.Chrome(options=options, service=service)
     try:
-        driver.set_page_load_timeout(WAIT)
+        driver.set_page_load_timeout(PATIENCE_S)
         size(driver, width, height)
         yield driver
     finally:
@@ -51,10 +51,10 @@ def text(driver: Any, selector: str = "main") -> str:
 
 
 def until(driver: Any, what: Any) -> Any:
-    """Wait for it, not longer than WAIT."""
+    """Wait for it, not longer than PATIENCE_S."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    return WebDriverWait(driver, WAIT, 0.1, ignored_exceptions=[Exception]).until(what)
+    return WebDriverWait(driver, PATIENCE_S, 0.1, ignored_exceptions=[Exception]).until(what)
 
 
 def axe() -> str | None:

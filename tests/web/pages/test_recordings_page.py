@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import time
-
+from tests.patience import until
 from tests.web.pages.browser import Browser
 
 
 def joined(reader: Browser) -> str:
-    """The list, once the events of the store are joined, within ten seconds."""
-    end = time.monotonic() + 10
-    while 'href="/recordings/1"' not in (body := reader.get("/recordings").body.decode()):
-        assert time.monotonic() < end, body
-        time.sleep(0.05)
+    """The list, once the events of the store are joined."""
+    body = ""
+
+    def holds() -> bool:
+        nonlocal body
+        body = reader.get("/recordings").body.decode()
+        return 'href="/recordings/1"' in body
+
+    until(holds, said=lambda: body)
     return body
 
 

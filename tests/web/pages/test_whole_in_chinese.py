@@ -9,9 +9,9 @@ import pytest
 
 from gateway.web.pages.sentences import SENTENCES, sentence
 from gateway.web.pages.words import PageWords
+from tests.patience import until
 from tests.web.doors import Served
 from tests.web.pages.browser import Browser
-from tests.web.ports import until
 
 PHRASE = re.compile(r"[A-Za-z]{2,}(?:[ ,;:]+[A-Za-z]{2,})+")
 VALUES = re.compile(r"'[^']*'|`[^`]*`|现有：.*|仍被拒绝.*")  # names; a list of them; what a source's plugin says

@@ -11,10 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.patience import until
 from tests.running import KEY, Player, Running
 from tests.sinks.archive.hls.conftest import kept, octets, segments, text
 from tests.sinks.archive.media_server import MediaServer
-from tests.sinks.archive.serving import serving, until
+from tests.sinks.archive.serving import serving
 
 SEGMENTS = 2000
 KILLS = 5
