@@ -42,6 +42,11 @@ class HttpServer(uvicorn.Server):
         self._opened = asyncio.Event()
         self.ended: asyncio.Task[None] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether connections have been taken; before, who connects is refused."""
+        return self._opened.is_set()
+
     async def start(self) -> None:
         """Listen; returns when connections are taken. Raises CannotListen."""
         self.ended = asyncio.create_task(self.serve(list(self.bound.sockets)), name=f"listener-{self._section}")

@@ -172,31 +172,31 @@ def _listeners(
     )
     tokens = Tokens(lambda: gateway.settings.admin.all_tokens, gateway.clock)
     inner = replace(private_limits or ListenerLimits(connections=PRIVATE_CONNECTIONS_MAX), hostless=True)
-    return (
-        HttpServer(
-            "admin",
-            private_app(
-                gateway,
-                hosts=lambda: gateway.settings.admin.hosts,
-                rest=LateApp(lambda: admin_app(gateway, tokens)),
-            ),
-            guarded(inner, lambda problem, peer, path: None),
-            private_at,
+    public = HttpServer(
+        "server",
+        public_app(ingress, refusals, lifespan=lambda app: renewing(gateway, watch=watch)),
+        guarded(
+            bounds,
+            refusals.refused_unread,
+            largest=ingress.largest,
+            peer_of=ingress.peer_of,
+            take_whole=WholeCallbacks(gateway, ingress).take_whole,
+            budget=Budget(getattr(server, "unverified_bytes", UNVERIFIED_BYTES_MAX)),
         ),
-        HttpServer(
-            "server",
-            public_app(ingress, refusals, lifespan=lambda app: renewing(gateway, watch=watch)),
-            guarded(
-                bounds,
-                refusals.refused_unread,
-                largest=ingress.largest,
-                peer_of=ingress.peer_of,
-                take_whole=WholeCallbacks(gateway, ingress).take_whole,
-                budget=Budget(getattr(server, "unverified_bytes", UNVERIFIED_BYTES_MAX)),
-            ),
-            public_at,
-        ),
+        public_at,
     )
+    private = HttpServer(
+        "admin",
+        private_app(
+            gateway,
+            taking=lambda: public.is_open,
+            hosts=lambda: gateway.settings.admin.hosts,
+            rest=LateApp(lambda: admin_app(gateway, tokens)),
+        ),
+        guarded(inner, lambda problem, peer, path: None),
+        private_at,
+    )
+    return private, public
 
 
 def admin_app(gateway: Serving, tokens: Tokens) -> ASGIApp:

@@ -46,17 +46,22 @@ SECURITY_HEADERS: Final = (
 def private_app(
     gateway: Behind,
     *,
+    taking: Callable[[], bool] = lambda: True,
     hosts: Callable[[], Collection[str]] = tuple,
     more: Sequence[BaseRoute] = (),
     rest: ASGIApp | None = None,
 ) -> Starlette:
-    """The application of the private listener; `app.state.gateway` is behind it. `hosts` gives the names beside localhost;
-    `more` are further routes, and `rest` answers where there is none."""
+    """The application of the private listener; `app.state.gateway` is behind it. `taking` says whether the public one takes
+    connections yet, `hosts` gives the names beside localhost; `more` are further routes, `rest` answers where there is none."""
 
     async def healthz(request: Request) -> Response:
         return _json(200, {"status": "ok"})  # the process lives; nothing else is looked at
 
     async def readiness() -> tuple[bool, Mapping[str, str]]:
+        if (
+            not taking() and not gateway.stopping
+        ):  # because what is ready behind a listener that is not open cannot be reached
+            return False, {"gateway": "starting"}
         try:
             async with asyncio.timeout(READINESS_SECONDS):
                 return await gateway.readiness()

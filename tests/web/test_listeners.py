@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from gateway.web.stop import Stop
 from tests import threads
 from tests.patience import PATIENCE_S, until
 from tests.running import free_port
-from tests.web.doors import Behind, Served, networks, settings
+from tests.web.doors import Behind, Client, Reply, Served, networks, settings
 
 
 def connects(port: int) -> bool:
@@ -55,6 +55,42 @@ def test_health_answers_before_the_store_is_open_and_callbacks_are_not_taken_bef
     assert served.post().status == 200
     served.ask()
     assert served.result().code == 0
+
+
+def test_it_is_not_ready_before_the_public_listener_takes_connections(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    @contextlib.asynccontextmanager
+    async def slow(*_: object, **__: object) -> AsyncIterator[None]:
+        begun.set()
+        await asyncio.to_thread(go.wait, PATIENCE_S)
+        yield
+
+    monkeypatch.setattr(listeners, "renewing", slow)
+    private = folder / "admin.sock"
+    behind = Behind(settings(admin={"uds": private}))
+    served = Served(behind)
+    starting = threads.start(served.start)
+    assert begun.wait(PATIENCE_S)
+    try:
+        assert behind.life == ["open"]
+        reply = asked(private, "/readyz")
+        assert (reply.status, reply.json()) == (503, {"status": "not ready", "gateway": "starting"})
+        assert asked(private, "/healthz").status == 200
+    finally:
+        go.set()
+    threads.end(starting)
+    assert served.get("/readyz").status == 200
+    served.ask()
+    assert served.result().code == 0
+
+
+def asked(uds: Path, path: str) -> Reply:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(uds))
+        return Client(sock).send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()).reply()
 
 
 def test_a_stop_while_the_lock_is_awaited_ends_at_once() -> None:
