@@ -147,7 +147,7 @@ class Journal:
                 "id": str(answer.id),
                 "type": event.type,
                 "subject": event.subject,
-                "trust": event.trust.value,
+                "trust": event.trust._value_,  # `.value` is two calls of enum's
                 "new": answer.new,
                 "sinks": list(sinks),
             }

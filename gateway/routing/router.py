@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
-from typing import Any, Final, Protocol
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, Protocol
 
 from gateway.compact_json import encode_json
 from gateway.model import ABOUT_SINKS, FOLLOW_UP_TYPES, Event, alarm_globs, names_type
@@ -62,8 +63,7 @@ class Verdict:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class RoutingDecision:
+class RoutingDecision(NamedTuple):
     """The sinks an event goes to, each once, in the order of the routes; and the verdict of every route."""
 
     sinks: tuple[str, ...]
@@ -86,14 +86,13 @@ class Router:
 
     def decide(self, event: Event) -> RoutingDecision:
         """Where this event goes, and why. Raises nothing of its own: a failing `where` is no match."""
-        values = _values(event)
         scene = _Evaluation(event)
         sinks: dict[str, None] = {}
         verdicts: list[Verdict] = []
         routes = iter(self._routes)
         spared = _left_out(event)
         for route in routes:
-            verdict = route.evaluate(event, values, scene, spared)
+            verdict = route.evaluate(event, scene, spared)
             verdicts.append(verdict)
             if verdict.outcome == MATCHED:
                 sinks.update(route.sinks)
@@ -113,18 +112,9 @@ def _left_out(event: Event) -> Sequence[str]:
     return () if event.cause is None else event.cause.sinks
 
 
-def _values(event: Event) -> dict[str, str | None]:
-    return {
-        "type": event.type,
-        "source": event.source,
-        "provider": event.provider,
-        "domain": event.domain,
-        "app": event.app,
-        "stream": event.stream,
-        "format": event.format,
-        "project_id": event.project_id,
-        "trust": event.trust.value,
-    }
+def _field(key: str) -> Callable[[Event], str | None]:
+    """What a key of `match` is compared with."""
+    return attrgetter("trust.value" if key == "trust" else key)
 
 
 class _Evaluation:
@@ -144,7 +134,7 @@ class _Clause:
     """One key of `match`: any of several globs, compared with the whole value, case-sensitively."""
 
     def __init__(self, route: str, key: str, globs: Sequence[str], held: Sequence[str]) -> None:
-        self.key = key
+        self.field = _field(key)
         self.plain = frozenset(glob for glob in globs if not set(glob) & set("*?["))
         self.patterns = [re.compile(translate(glob)) for glob in globs if glob not in self.plain]
         self._failed = _Failed(route, {"held": list(held), "clause": key, "pattern": list(globs)})
@@ -202,25 +192,23 @@ class _CompiledRoute:
     def _where_said(self, held: Sequence[str]) -> Mapping[str, object]:
         return {"held": list(held), "clause": "where", "pattern": None if self.where is None else self.where.text}
 
-    def evaluate(
-        self, event: Event, values: Mapping[str, str | None], scene: _Evaluation, spared: Sequence[str]
-    ) -> Verdict:
+    def evaluate(self, event: Event, scene: _Evaluation, spared: Sequence[str]) -> Verdict:
         """What this route says of the event; `spared` are sinks that do not get it whatever the routes say."""
         if event.alarm is not None:
             if self._alarms is None or not self._alarms.holds(event.type):
                 return self._no_alarms(event.type)
         elif (event.cause is not None or event.type in FOLLOW_UP_TYPES) and not names_type(self._types, event.type):
             return self._unnamed(event.type)
-        verdict = self._evaluate(values, scene)
+        verdict = self._evaluate(event, scene)
         here = [name for name in self.sinks if name in spared] if spared else ()
         if verdict is not self._matched or not here:
             return verdict
         why = "about" if event.alarm is not None else "cause"
         return Verdict(self.name, MATCHED, encode_json({**json.loads(verdict.text), why: here}))
 
-    def _evaluate(self, values: Mapping[str, str | None], scene: _Evaluation) -> Verdict:
+    def _evaluate(self, event: Event, scene: _Evaluation) -> Verdict:
         for clause in self.clauses:
-            value = values[clause.key]
+            value = clause.field(event)
             if not clause.holds(value):
                 return clause.failed(value)
         if self.where is None:

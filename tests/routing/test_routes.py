@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.events.samples import sample
-from gateway.model import EVENT_TYPES, FOLLOW_UP_TYPES, Trust
+from gateway.model import EVENT_TYPES, FOLLOW_UP_TYPES, Event, Trust
 from gateway.routing import ERROR, FAILED, MATCH_KEYS, MATCHED, NOT_REACHED, Route, Router
 
 FAILED_EVENT = sample("recording.failed", source="live", stream="vip-7")
@@ -61,6 +61,23 @@ def test_the_keys_are_the_documented_nine() -> None:
 def test_an_unknown_key_is_an_error_that_names_the_route() -> None:
     with pytest.raises(ValueError, match=r"route typo: match has no key 'strem'"):
         Router([Route(name="typo", match={"strem": ["x"]})])
+
+
+class Watched(Event, frozen=True, kw_only=True, dict=True, eq=False):
+    """An event that remembers what it was asked for."""
+
+    def __getattribute__(self, name: str) -> object:
+        object.__getattribute__(self, "__dict__").setdefault("asked", set()).add(name)
+        return object.__getattribute__(self, name)
+
+
+@pytest.mark.parametrize("key", [None, *MATCH_KEYS])
+def test_of_an_event_only_what_a_route_matches_is_read(key: str | None) -> None:
+    watched = Watched(**{name: getattr(FAILED_EVENT, name) for name in FAILED_EVENT.__struct_fields__})
+    route = Route(name="r", match={} if key is None else {key: ["*"]}, to=["a"])
+    decide(route, event=watched)
+    by_itself = {"alarm", "cause", "type"}  # what an event is about, and what it follows on
+    assert watched.__dict__["asked"] - {"__dict__"} == by_itself | ({key} - {None})
 
 
 def test_a_list_matches_when_any_of_it_does() -> None:

@@ -140,7 +140,7 @@ def settle_in(settlement: Settlement) -> SettleIn:
         error=None if delivered else detail,
         started=settlement.started_at,
         took=max(settlement.took_ms, 0),
-        outcome=settlement.outcome.value,
+        outcome=settlement.outcome._value_,
         status=settlement.status,
         detail=detail,
     )

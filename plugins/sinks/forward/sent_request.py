@@ -27,7 +27,7 @@ def provenance(event: Event) -> dict[str, str]:
     headers = {
         "recording-gateway-source": encoded(event.source),
         "recording-gateway-type": encoded(event.type),
-        "recording-gateway-trust": event.trust.value,
+        "recording-gateway-trust": event.trust._value_,
         "recording-gateway-received": format_time(event.received_at),
     }
     if event.supersedes:
