@@ -23,6 +23,10 @@ from gateway.store.store import Store
 
 LOOK_SECONDS: Final = 1.0  # between two looks for what is new
 REST_SHARE: Final = 49.0  # times as long as a full step took it rests, so that accepting loses 2 % to it at most
+QUIET_REST_SHARE: Final = (
+    9.0  # where nobody was accepted for QUIET_SECONDS: what came in a storm is joined soon after it
+)
+QUIET_SECONDS: Final = 1.0
 log = import_structlog().get_logger("gateway.recordings")
 
 
@@ -82,7 +86,8 @@ class RecordingFollower:
             try:
                 followed = await self.look_once()
                 if followed.more:
-                    rest = min(followed.seconds * REST_SHARE, LOOK_SECONDS)
+                    quiet = not self._store.accepted_within(QUIET_SECONDS)
+                    rest = min(followed.seconds * (QUIET_REST_SHARE if quiet else REST_SHARE), LOOK_SECONDS)
             except StoreError as error:
                 log.warning("recordings_not_followed", error=str(error))
             except Exception:

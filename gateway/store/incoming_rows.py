@@ -38,6 +38,10 @@ class IncomingRows:
         self._count_if_tight()
         return self._writer.put(Kind.ACCEPT, events, _size(events))
 
+    def accepted_within(self, seconds: float) -> bool:
+        """Whether this gateway was given an event in the last seconds."""
+        return self._writer.accepted_within(seconds)
+
     def accept_together(self, callbacks: Sequence[tuple[Sequence[NewEvent], ToldWaiter[W]]]) -> None:
         """`accept` for each of the callbacks that came together, with one look at the limits and one place in the queue. Never
         raises: whoever waits is told, at once where there is no room."""

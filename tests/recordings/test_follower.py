@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.model import FILE_COMPLETED, RECORDING_OVERDUE, RECORDING_RECOVERED, RECORDING_STARTED, SOURCE_SILENT
-from gateway.recordings.follower import RecordingFollower
+from gateway.recordings.follower import LOOK_SECONDS, QUIET_REST_SHARE, REST_SHARE, RecordingFollower
 from gateway.recordings.silence import SilenceRule
 from gateway.recordings.watch_setup import WatchSetup
 from gateway.routing import RoutingDecision
@@ -88,3 +89,37 @@ async def test_a_silent_source_is_seen_by_alarms_and_again_when_it_is_back(scene
         (SOURCE_SILENT, "live", True, "watch quiet"),
         (SOURCE_SILENT, "live", False, ""),
     ]
+
+
+@pytest.mark.parametrize(("accepting", "share"), [(True, REST_SHARE), (False, QUIET_REST_SHARE)])
+async def test_after_a_full_step_it_rests_in_proportion_and_less_once_nobody_sends(
+    scene: Any, monkeypatch: pytest.MonkeyPatch, accepting: bool, share: float
+) -> None:
+    step = scene.store._backend.step_rows
+    await take(scene.store, *(new(event(n, stream=f"s{n}", at=scene.clock.now())) for n in range(step + 1)))
+    rests: list[float] = []
+    took: list[float] = []
+    look_once = scene.follower.look_once
+
+    async def look() -> Any:
+        followed = await look_once()
+        took.append(followed.seconds)
+        return followed
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        if len(rests) == 2:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(scene.store, "accepted_within", lambda _: accepting)
+    monkeypatch.setattr(scene.follower, "look_once", look)
+    monkeypatch.setattr(scene.clock, "sleep", rest)
+    with pytest.raises(asyncio.CancelledError):
+        await scene.follower.follow_until_cancelled()
+    assert rests == [pytest.approx(min(took[0] * share, LOOK_SECONDS)), LOOK_SECONDS]
+
+
+async def test_a_store_knows_whether_it_was_given_something_lately(scene: Any) -> None:
+    assert not scene.store.accepted_within(60.0)
+    await take(scene.store, new(event(1, at=scene.clock.now())))
+    assert scene.store.accepted_within(60.0)
