@@ -15,7 +15,7 @@ from gateway.admin import jobs
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.store.admin import free_jobs
 from gateway.store.admin.admin import StoreAdmin
-from tests.web import ports
+from tests import patience
 from tests.web.admin_api import fill, post, serve, until
 from tests.web.doors import Served
 from tests.web.test_api_changing import HELD, bulk, ended, paused, waiting
@@ -87,7 +87,7 @@ def test_one_that_rests_is_held_and_ends_when_it_is_cancelled(
             return int(file.execute("SELECT until_at FROM jobs").fetchone()[0])
 
     before = held_until()
-    ports.until(lambda: held_until() > before)  # so that no other gateway takes it
+    patience.until(lambda: held_until() > before)  # so that no other gateway takes it
     assert post(served, f"/jobs/{job}/cancel").status == 200
-    ports.until(lambda: f"job {job}" not in {task.get_name() for task in asyncio.all_tasks(served.loop)})
+    patience.until(lambda: f"job {job}" not in {task.get_name() for task in asyncio.all_tasks(served.loop)})
     assert len(waiting(served)) == 2

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.where import check as check_module
+from gateway.where import sample_check as check_module
 from gateway.where import check_where, checked, compile_where
 
 
