@@ -23,7 +23,7 @@ STRICT = [compact_json.encode_json, compact_json.encode_json_sorted, compact_jso
 Encode = Callable[[object], str]
 
 
-@pytest.mark.parametrize(("encode", "text"), WRITTEN.items(), ids=str)
+@pytest.mark.parametrize(("encode", "text"), WRITTEN.items())
 def test_the_bytes_of_a_value_are_these(encode: Encode, text: str) -> None:
     assert encode(VALUE) == text
     assert json.loads(text) == VALUE

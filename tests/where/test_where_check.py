@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.where import sample_check as check_module
 from gateway.where import check_where, checked, compile_where
+from gateway.where import sample_check as check_module
 
 
 def check(text: str, *types: str):
