@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BLOCKED_SECONDS_MIN: Final = 1.0  # seconds without a turn
 STOP_SECONDS: Final = 1.0  # for the thread to see that it is over
 _LIBRARY: Final = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
-_SITE: Final = ("site-packages", "dist-packages")  # inside the standard library's folder, but not of it
+_PACKAGE_FOLDERS: Final = ("site-packages", "dist-packages")  # inside the standard library's folder, but not of it
 _LOOPS: Final = ("/uvloop/", "/asyncio/")
 _FRAMES_MAX: Final = 200  # frames looked at
 
@@ -115,4 +115,4 @@ def _place(frame: FrameType) -> str:
 def _of_the_library(file: str) -> bool:
     if any(part in file for part in _LOOPS) or file.startswith("<"):
         return True
-    return file.startswith(_LIBRARY) and not any(part in file for part in _SITE)
+    return file.startswith(_LIBRARY) and not any(part in file for part in _PACKAGE_FOLDERS)

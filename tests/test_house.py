@@ -353,6 +353,12 @@ NO_WHIMS = {
 def test_no_name_is_a_whim_that_only_its_author_understands() -> None:
     names = [(str(path.relative_to(ROOT)), name) for path in OURS for _, name in shared(_tree(path))]
     names += [(str(path.relative_to(ROOT)), path.stem) for path in OURS]
+    for path in OURS:  # private ones too, and those inside of others
+        given = [
+            node.name for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
+        given += [name for name, _ in constants(_tree(path))]
+        names += [(str(path.relative_to(ROOT)), name) for name in given]
     assert [(place, name) for place, name in names if words_of(name) & WHIMS and name not in NO_WHIMS] == []
     assert {name for _, name in names} >= NO_WHIMS, "take it off the list"
     assert words_of("_SqliteDesk") == {"sqlite", "desk"}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.plugin import Sink
 
 _LIST: Final = "[]"  # behind the name of an option that takes several
-_SEVERAL: Final = ";"  # between several in one cell
+_CELL_SEPARATOR: Final = ";"  # between several in one cell
 
 
 class OwnerTable:
@@ -199,7 +199,7 @@ class OwnerTable:
     def _value(self, cell: Cell, path: str, *, several: bool) -> YamlNode:
         if not several:
             return self._scalar(cell, cell.text, path)
-        parts = [part.strip() for part in cell.text.split(_SEVERAL) if part.strip()]
+        parts = [part.strip() for part in cell.text.split(_CELL_SEPARATOR) if part.strip()]
         items: list[YamlNode] = [self._scalar(cell, part, f"{path}[{number}]") for number, part in enumerate(parts)]
         return Items(file=str(self._path), line=cell.line, column=cell.column, path=path, items=items)
 

@@ -78,7 +78,7 @@ class OwnerTargets:
         """His sink, which stays there until it is given back. It may not be opened yet."""
         target = self._targets.get(owner)
         if target is None:
-            target = self._targets[owner] = self._made(owner)
+            target = self._targets[owner] = self._new_target(owner)
         self._targets.move_to_end(owner)
         target.users += 1
         return target
@@ -97,7 +97,7 @@ class OwnerTargets:
         if self._closing:
             await asyncio.wait(self._closing, timeout=_CLOSE_SECONDS)
 
-    def _made(self, owner: str) -> OwnerTarget:
+    def _new_target(self, owner: str) -> OwnerTarget:
         if owner == NOBODY:
             return OwnerTarget(owner, self._sink, opened=self._is_open())  # else it is opened when it is wanted
         options = self.directory.options(owner)

@@ -226,7 +226,7 @@ class Intake:
         """
         try:
             if error is None:
-                self._hand_over(work, accepted)
+                self._give_to_lanes(work, accepted)
         finally:
             if work.reserved:
                 self._unreserve(work.reserved)
@@ -235,7 +235,7 @@ class Intake:
             else:
                 work.answered(_answer_of(partial(self._taken, work, accepted)))
 
-    def _hand_over(self, work: CallbackUnderWay, accepted: Sequence[Accepted]) -> None:
+    def _give_to_lanes(self, work: CallbackUnderWay, accepted: Sequence[Accepted]) -> None:
         self._journal.stored(work.events, work.decisions, accepted, work.callback)
         for event, kept in zip(work.events, accepted, strict=True):
             for lease in kept.leases:

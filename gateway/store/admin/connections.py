@@ -107,7 +107,7 @@ class StoreConnections:
         """Bring the tables to this program's version, making them where there are none: (from, to)."""
         fresh = self._address.backend == "sqlite" and not _holds_something(self._address.path)
 
-        def made() -> tuple[int, int]:
+        def migrated() -> tuple[int, int]:
             if fresh:
                 make_file(self._address.path)
                 session: Session = SqliteSession(self._address.path.absolute(), "writer", self._clock)
@@ -118,7 +118,7 @@ class StoreConnections:
             finally:
                 session.close()
 
-        return patiently(made, OPENING_SECONDS)
+        return patiently(migrated, OPENING_SECONDS)
 
     def scrub(self, wait: float) -> bool:
         """Wait until the erased is out of SQLite's write-ahead log; False: it is not yet."""

@@ -25,7 +25,7 @@ def examine(address: StoreAddress) -> Diagnosis:
         locks = not isinstance(tried.get("advisory locks", ""), Exception)
         mode: Mode = "reduced" if marked or (marked is None and (address.reduced or not locks)) else "full"
         findings += [_judged(server, trial, tried[trial.name], mode) for trial in TRIALS if trial.name in tried]
-        findings += [_not_made(server, tried[""])] if "" in tried else []
+        findings += [_no_store(server, tried[""])] if "" in tried else []
         return Diagnosis(address.shown, str(findings[0].seen), mode, findings)
 
 
@@ -89,6 +89,6 @@ def _judged(server: Server, trial: ServerTrial, answer: str | Exception, mode: M
     return Finding(trial.name, grade, seen, trial.without)
 
 
-def _not_made(server: Server, answer: str | Exception) -> Finding:
+def _no_store(server: Server, answer: str | Exception) -> Finding:
     seen = server.explain(answer) if isinstance(answer, Exception) else answer
     return Finding("tables", "missing", seen, "the gateway, and this, need a database in which they may make tables")

@@ -27,7 +27,7 @@ from gateway.store.transfer.two_ends import FillSession, is_unfinished
 
 BATCH_ROWS_MAX: Final = 1000  # rows of one commit
 BATCH_BYTES: Final = 4 * 1024 * 1024  # about so many of one commit, as lines
-MADE_BY_MIGRATE: Final = "store migrate"  # the one act that an empty store may have been done
+ACT_OF_MIGRATE: Final = "store migrate"  # the one act that an empty store may have been done
 _MARK: Final = "SELECT value FROM meta WHERE name = 'transfer'"
 
 Row = tuple[StoreTable, Sequence[object], bytes]
@@ -105,7 +105,7 @@ def _mark_unfinished(session: FillSession, mark: Mark, shown: str) -> Mark:
 
 
 def _refuse_filled(session: Session, table: StoreTable, shown: str) -> None:
-    but = f" WHERE act <> '{MADE_BY_MIGRATE}'" if table.name == "audit" else ""
+    but = f" WHERE act <> '{ACT_OF_MIGRATE}'" if table.name == "audit" else ""
     if session.rows(f"SELECT 1 FROM {table.name}{but} LIMIT 1"):  # noqa: S608  names of ours
         raise StoreError(
             f"{shown} is not empty (it has rows in {table.name}): only a new store is filled, so that nothing in it is mixed; "

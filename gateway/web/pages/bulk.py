@@ -16,13 +16,13 @@ from gateway.web.pages.parameters import listing
 from gateway.web.pages.visit import Visit, to
 
 FILTERS: Final = ("sink", "reason", "state", "held", "source", "type", "stream", "since", "until")
-_SEVERAL: Final = frozenset({"sink", "source", "type", "stream"})
+_LIST_FILTERS: Final = frozenset({"sink", "source", "type", "stream"})
 
 
 async def bulk(visit: Visit) -> Response:
     """Without `upto` the question whether it is meant, with it the job."""
     filters = {name: visit.form_field(name) for name in FILTERS if visit.form_field(name)}
-    given: dict[str, object] = {name: [value] if name in _SEVERAL else value for name, value in filters.items()}
+    given: dict[str, object] = {name: [value] if name in _LIST_FILTERS else value for name, value in filters.items()}
     upto = visit.form_field("upto")
     members: dict[str, object] = {"act": visit.form_field("act"), "filter": given, "preview": not upto}
     if visit.form_field("rate"):

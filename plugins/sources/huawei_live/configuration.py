@@ -18,7 +18,7 @@ PAGE_ROWS: Final = 100
 PAGES_MAX: Final = 20
 _READ_ONLY: Final = frozenset({"create_time", "update_time"})
 _TELLS: Final = {"publish_domain", "app", "notify_callback_url", "notify_event_subscription", "sign_type", "id"}
-_BY_HAND: Final = (
+_MANUAL_STEPS: Final = (
     f"the API did not take {signature.START}, which its description does not list: tick it in the vendor's console"
 )
 
@@ -83,7 +83,7 @@ async def write_callback(
         if refused.status != 400 or len(listed) == len(required.event_types):
             raise
         await _send(http, options, reconcile, required, listed)
-        return _BY_HAND
+        return _MANUAL_STEPS
     return None
 
 
