@@ -32,6 +32,7 @@ from gateway.store.outbox.reconciliation import ReconciliationRow, Run
 from gateway.store.records import NewEvent
 
 NO_WAIT: Final = timedelta()
+NOTED_ROWS: Final = 20  # of one transaction, because the accepts of a gateway on this file wait for it
 Result = Literal["missing", "differs"]
 
 
@@ -54,7 +55,7 @@ def ask_vendor(loaded: Loaded, admin: StoreAdmin, name: str, since: timedelta | 
     if since is not None:
         options = options.model_copy(update={"since": since})
     keep, first = keep_of(loaded.settings.store), True
-    while admin.once(partial(reconciliation.note_step, source=name, keep=keep, first=first)):
+    while admin.once(partial(reconciliation.note_step, source=name, keep=keep, first=first, most=NOTED_ROWS)):
         first = False
     owner = f"command line {secrets.token_hex(6)}"
     with _held(admin, name, owner, dry_run=dry_run) as row:

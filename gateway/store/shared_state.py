@@ -164,7 +164,7 @@ class SharedState:
         """Know where the files of all stored events lie; from when on (ms) nothing can have been forgotten."""
         first = True
         while await self._writer.put_background(
-            partial(reconciliation.note_step, source=source, keep=self._keep, first=first)
+            partial(reconciliation.note_step, source=source, keep=self._keep, first=first, most=self._backend.step_rows)
         ):
             first = False
         row = (await self.reconciliations()).get(source)

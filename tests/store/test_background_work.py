@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from gateway.store.engine import write_queue
+from gateway.store.engine.batch import Bulk
 from gateway.store.engine.write_queue import Kind
 from tests.store.conftest import Opener
 from tests.store.faults import held_up
-from tests.store.kit import new, table
+from tests.store.kit import new, table, take
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -58,3 +60,21 @@ async def test_background_work_begins_when_the_batch_before_it_is_committed(
     await asyncio.gather(*accepts)
     assert await behind == 8, "whoever was accepted with it has no longer waited for it"
     assert commits[-2:] == [8, 1]
+
+
+async def test_where_files_lie_is_noted_in_small_steps(
+    opened: Opener, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await opened()
+    step = store._backend.step_rows
+    await take(store, *(new(n) for n in range(2 * step + 1)))
+    steps: list[object] = []
+    put = store._writer.put_background
+
+    def counted(work: Callable[[Bulk], object]) -> asyncio.Future[object]:
+        steps.append(work)
+        return put(work)
+
+    monkeypatch.setattr(store._writer, "put_background", counted)
+    await store.note_places("live")
+    assert len(steps) == 3

@@ -20,7 +20,6 @@ from gateway.store.engine.session import Session
 from gateway.store.records import Accepted, NewEvent
 
 _FRESH_MS: Final = 12 * 3_600_000  # so old, what is still listed is noted again, because it is forgotten after a while
-NOTED_ROWS_MAX: Final = 200  # events that one step looks at
 
 _KNOWN: Final = "SELECT id, listed, trust, seen_at FROM file_places WHERE source = :source AND place = :place ORDER BY listed DESC, id"
 _NOTE: Final = """INSERT INTO file_places (source, place, id, listed, trust, seen_at)
@@ -133,12 +132,12 @@ def _note(session: Bulk, source: str, place: bytes, id: str, trust: int, *, list
     session.change(_NOTE, {"source": source, "place": place, "id": id, "listed": int(listed), "trust": trust})
 
 
-def note_stored(session: Bulk, source: str, after: int) -> tuple[int, int]:
-    """Keep the places of events that were stored without: before the vendor was asked, or by a gateway that does not ask.
+def note_stored(session: Bulk, source: str, after: int, most: int) -> tuple[int, int]:
+    """Keep the places of the next `most` events that were stored without: before the vendor was asked, or by a gateway that does not ask.
 
     How many events were looked at, and the last of them.
     """
-    values: dict[str, object] = {"type": FILE_COMPLETED, "source": source, "after": after, "most": NOTED_ROWS_MAX}
+    values: dict[str, object] = {"type": FILE_COMPLETED, "source": source, "after": after, "most": most}
     rows = session.rows(_OF_SOURCE, values)
     for _, id_, body, variant in rows:
         readable = body_if_readable(session, EventKey(source, id_, bytes(variant)), body)

@@ -124,16 +124,16 @@ def lease(session: Bulk, source: str, owner: str) -> ReconciliationRow | None:
         return ReconciliationRow.of(session.rows(_ONE, {"source": source})[0])
 
 
-def note_step(session: Bulk, source: str, keep: Keep, *, first: bool) -> bool:
-    """Keep the places of the next events that were stored without; False: there are no more. Then it is known from when on
+def note_step(session: Bulk, source: str, keep: Keep, *, first: bool, most: int) -> bool:
+    """Keep the places of the next `most` events that were stored without; False: there are no more. Then it is known from when on
     nothing can have been forgotten: what the list has from before is left alone, because its callback may have come."""
     with session.atomic():
         session.change(_MAKE, {"source": source})
         row = ReconciliationRow.of(session.rows(_ONE, {"source": source})[0])
         after = max(row.noted - _OVERLAP, 0) if first else row.noted
-        looked, noted = file_places.note_stored(session, source, after)
+        looked, noted = file_places.note_stored(session, source, after, most)
         session.change(_NOTED, {"source": source, "noted": max(noted, row.noted) if first else noted})
-        if looked == file_places.NOTED_ROWS_MAX:
+        if looked == most:
             return True
         session.change(_ALL_NOTED, {"source": source, "known_from": _known_from(session, row, keep)})
         return False
