@@ -61,14 +61,14 @@ ALLOWED = {
     "plugins/sinks/feed": (2, "feedgen has no types"),
     "plugins/sinks/mqtt": (5, "arguments that go through to aiomqtt, and paho's callbacks"),
     "plugins/sinks/nats": (2, "nats-py's options, and its headers, whose values it types by no alias"),
-    "plugins/sinks/redis": (2, "redis-py's options and replies"),
+    "plugins/sinks/redis": (4, "redis-py's options and replies, and what it tells a connection that it drops"),
     "plugins/sinks/storage": (5, "obstore's options, which are other dictionaries for each store"),
     "plugins/sources": (2, "the JSON of vendors"),
     "plugins/sources/common": (5, "the JSON of vendors, and options by their names"),
     "plugins/sources/huawei_live": (2, "the JSON of the vendor, field by field"),
 }
 CASTS = 9  # and what the checker is told to overlook: neither stands in for an `Any`
-OVERLOOKED = 62
+OVERLOOKED = 60
 
 
 def _as_types(tree: ast.AST) -> Iterator[ast.expr]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import aiomqtt
 from paho.mqtt.client import MQTT_ERR_SUCCESS
@@ -12,6 +12,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from plugins.sinks.mqtt.faults import NotTaken, TooLarge
+from plugins.sinks.streams.broker_connection import BrokerConnection
 
 _FRAME_BYTES: Final = 64  # bytes of a PUBLISH beside its topic, payload and properties, and more
 
@@ -30,7 +31,7 @@ class ClosedOnFailure(ssl.SSLSocket):
             raise
 
 
-class Confirmed(aiomqtt.Client):
+class Confirmed(aiomqtt.Client, BrokerConnection):
     """The library waits for PUBACK and leaves out what it says; a connection that ends it notices by its timeout alone."""
 
     def __init__(self, tls: ssl.SSLContext | None, **given: Any) -> None:
@@ -38,29 +39,28 @@ class Confirmed(aiomqtt.Client):
             tls.sslsocket_class = ClosedOnFailure
         super().__init__(**given, tls_context=tls)
         self._answers: dict[int, asyncio.Future[ReasonCode]] = {}
+        self._entering: asyncio.Task[None] | None = None
+        self._aborted = False
         self._bytes_max = 0  # of one packet; 0: the broker has no bound
 
     @property
-    def is_connected(self) -> bool:
+    def lives(self) -> bool:
         """Whether the connection is not known to have ended."""
         return self._connected.done() and not self._disconnected.done()
 
-    async def connect(self) -> None:
+    async def open(self) -> None:
         """Connect and log in. Cut off, it lets go as soon as it can: the thread that connects cannot be stopped."""
-        entering = asyncio.ensure_future(self.__aenter__())
-        try:
-            await asyncio.shield(entering)
-        except asyncio.CancelledError:
-            entering.add_done_callback(self._abandon)
-            raise
-        except BaseException:
-            self._client._sock_close()
-            raise
+        self._entering = entering = asyncio.get_running_loop().create_task(self._enter())
+        entering.add_done_callback(self._entered)
+        await asyncio.shield(entering)
 
-    def _abandon(self, entering: asyncio.Future[Self]) -> None:
-        if not entering.cancelled():
-            entering.exception()  # looked at, because nobody else will
-        self._client._sock_close()
+    async def _enter(self) -> None:
+        await self.__aenter__()
+
+    def _entered(self, entering: asyncio.Task[None]) -> None:
+        failed = entering.cancelled() or entering.exception() is not None
+        if failed or self._aborted:
+            self._client._sock_close()
 
     async def publish_confirmed(self, topic: str, body: bytes, *, retain: bool, properties: Properties) -> str:
         """The name of the reason code that the broker confirms with. Raises NotTaken, TooLarge, and what ended the connection."""
@@ -86,11 +86,18 @@ class Confirmed(aiomqtt.Client):
         return str(code)
 
     async def end(self) -> None:
-        """Say goodbye where somebody listens, and let go of the socket in any case."""
-        try:
-            if self.is_connected:
-                await self.__aexit__(None, None, None)
-        finally:
+        """Say goodbye where somebody listens."""
+        if self.lives:
+            await self.__aexit__(None, None, None)
+
+    def abort(self) -> None:
+        """Let go of the socket, and of who waits until it is open or for an answer."""
+        self._aborted = True
+        for state in (self._connected, self._disconnected):
+            if not state.done():
+                state.set_exception(aiomqtt.MqttError("the connection was ended"))
+                state.exception()  # looked at, because nobody may be waiting for it
+        if self._entering is None or self._entering.done():  # else the thread may be at it
             self._client._sock_close()
 
     def _on_connect(

@@ -28,14 +28,14 @@ class Mqtt(StreamSink["Confirmed"]):
     broker = "MQTT"
     libraries = ("aiomqtt", "paho.mqtt.client")
 
-    async def _connect(self) -> Confirmed:
+    def _connection(self) -> Confirmed:
         import aiomqtt
 
         from plugins.sinks.mqtt.confirmed import Confirmed
 
         options = self.options
         [place] = options.endpoints
-        client = Confirmed(
+        return Confirmed(
             self._tls,
             hostname=place.host,
             port=place.port,
@@ -45,14 +45,6 @@ class Mqtt(StreamSink["Confirmed"]):
             keepalive=_KEEPALIVE_SECONDS,
             timeout=CONNECT_SECONDS,
         )
-        await client.connect()
-        return client
-
-    async def _end(self, connection: Confirmed) -> None:
-        await connection.end()
-
-    def _lives(self, connection: Confirmed) -> bool:
-        return connection.is_connected
 
     async def _publish(self, connection: Confirmed, message: StreamMessage) -> str:
         from paho.mqtt.packettypes import PacketTypes

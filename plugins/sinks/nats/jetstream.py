@@ -8,15 +8,16 @@ from typing import Any, Final
 
 import nats.errors
 from nats.aio.client import Client
+from nats.aio.transport import TcpTransport
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
 
 from plugins.sinks.nats.faults import last_of
 from plugins.sinks.nats.options import NatsOptions
+from plugins.sinks.streams.broker_connection import BrokerConnection, cut
 
 _CONNECT_SECONDS: Final = 5  # seconds for each step of connecting to one server
 _ANSWER_SECONDS: Final = 86_400.0  # seconds; the attempt's own timeout ends it long before
-_END_SECONDS: Final = 0.5  # seconds for an end that the server hears of
 _PING_SECONDS: Final = 20  # seconds between questions whether the server is still there
 _PINGS_UNANSWERED_MAX: Final = 2
 
@@ -35,25 +36,33 @@ class _CheckedStream(Client):
         return command
 
 
-class NatsConnection:
-    """`client` is connected, and is not connected again by itself: the gateway makes another."""
+class NatsConnection(BrokerConnection):
+    """It is not connected again by itself: the gateway makes another."""
 
-    def __init__(self) -> None:
-        self.client = _CheckedStream()
-        self._stream: JetStreamContext = self.client.jetstream()
+    def __init__(self, options: NatsOptions, tls: ssl.SSLContext | None) -> None:
+        self._options = options
+        self._tls = tls
+        self._client = _CheckedStream()
+        self._client.wants_tls = options.secure
+        self._stream: JetStreamContext = self._client.jetstream()
         self._waiting: dict[asyncio.Future[None], str] = {}
         self._errors: list[Exception] = []
 
-    async def connect(self, options: NatsOptions, tls: ssl.SSLContext | None) -> None:
+    @property
+    def lives(self) -> bool:
+        """False where the connection is known to be gone."""
+        return bool(self._client.is_connected)
+
+    async def open(self) -> None:
         """Raises what the server or the network said."""
-        self.client.wants_tls = options.secure
+        options = self._options
         logging_in: dict[str, Any] = {
             "user": options.username,
             "password": options.password.reveal() if options.password else None,
             "token": options.token.reveal() if options.token else None,
         }
         try:
-            await self.client.connect(
+            await self._client.connect(
                 [f"{'tls' if place.secure else 'nats'}://{place.shown}" for place in options.endpoints],
                 name="recording-gateway",
                 allow_reconnect=False,
@@ -64,16 +73,12 @@ class NatsConnection:
                 max_outstanding_pings=_PINGS_UNANSWERED_MAX,
                 error_cb=self._heard,
                 closed_cb=self._closed,
-                tls=tls,
+                tls=self._tls,
                 **{name: value for name, value in logging_in.items() if value is not None},
             )
         except nats.errors.NoServersError as error:
-            await self.end()
             raise last_of(self._errors, error) from None
-        except BaseException:
-            await self.end()
-            raise
-        assert self.client.checked  # else the library has changed, and our check with it
+        assert self._client.checked  # else the library has changed, and our check with it
 
     async def publish(self, subject: str, body: bytes, headers: dict[str, Any], stream: str | None) -> PubAck:
         """What the stream answered. Raises what it, the server or the connection said."""
@@ -99,14 +104,21 @@ class NatsConnection:
         return name
 
     async def end(self) -> None:
-        """Close it; who still waits hears of it."""
-        try:
-            async with asyncio.timeout(_END_SECONDS):  # because it waits for ever where TLS had failed
-                await self.client.close()
-        except TimeoutError:
-            pass
-        finally:
-            await self._closed()
+        """Close it, once what was said is sent."""
+        await self._client.close()
+
+    def abort(self) -> None:
+        """Close its sockets, end its tasks, and tell who still waits."""
+        client = self._client
+        wire = client._transport
+        if isinstance(wire, TcpTransport):
+            for writer in (wire._io_writer, wire._bare_io_writer):  # over TLS, and below it
+                cut(writer)
+        subscribed = [one._wait_for_msgs_task for one in client._subs.values()]
+        for task in (client._reading_task, client._ping_interval_task, client._flusher_task, *subscribed):
+            if task is not None:
+                task.cancel()
+        self._fail(client.last_error or nats.errors.ConnectionClosedError(), [*self._waiting])
 
     async def _heard(self, error: Exception) -> None:
         """What the server says to nobody in particular: such as that a subject may not be published to."""
@@ -116,9 +128,10 @@ class NatsConnection:
             self._fail(error, [failure for failure, subject in self._waiting.items() if f'"{subject}"' in str(error)])
 
     async def _closed(self) -> None:
-        self._fail(self.client.last_error or nats.errors.ConnectionClosedError(), [*self._waiting])
+        self._fail(self._client.last_error or nats.errors.ConnectionClosedError(), [*self._waiting])
 
     def _fail(self, error: Exception, failures: list[asyncio.Future[None]]) -> None:
         for failure in failures:
             if not failure.done():
                 failure.set_exception(error)
+                failure.exception()  # looked at, because the answer may come in the same moment

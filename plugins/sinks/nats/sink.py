@@ -28,18 +28,10 @@ class Nats(StreamSink["NatsConnection"]):
     broker = "NATS"
     libraries = ("nats.aio.client", "nats.js")
 
-    async def _connect(self) -> NatsConnection:
+    def _connection(self) -> NatsConnection:
         from plugins.sinks.nats.jetstream import NatsConnection
 
-        connection = NatsConnection()
-        await connection.connect(self.options, self._tls)
-        return connection
-
-    async def _end(self, connection: NatsConnection) -> None:
-        await connection.end()
-
-    def _lives(self, connection: NatsConnection) -> bool:
-        return bool(connection.client.is_connected)
+        return NatsConnection(self.options, self._tls)
 
     async def _greet(self, connection: NatsConnection) -> str:
         if not self._subject.is_fixed:

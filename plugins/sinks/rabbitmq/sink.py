@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from gateway import DeliveryFailed, Event
 from plugins.sinks.rabbitmq.options import KEY_BYTES_MAX, RabbitMqOptions
@@ -14,21 +14,12 @@ from plugins.sinks.streams.sink import StreamSink
 from plugins.sinks.streams.topic import Topic
 
 if TYPE_CHECKING:
-    from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+    from plugins.sinks.rabbitmq.amqp import RabbitMqConnection
 
-_HEARTBEAT_SECONDS: Final = 20  # seconds; both ends close after two without a word
 _PREFIX: Final = "cloudEvents_"  # AMQP binding 3.1.3.1: `_` rather than `:`, which JMS does not take
 
 
-class OpenExchange(NamedTuple):
-    """A connection, with the one channel on it and what it publishes to."""
-
-    connection: AbstractConnection
-    channel: AbstractChannel
-    exchange: AbstractExchange
-
-
-class RabbitMq(StreamSink[OpenExchange]):
+class RabbitMq(StreamSink["RabbitMqConnection"]):
     """Publishes each event to an exchange or a queue. Delivered when the broker has confirmed it."""
 
     type = "rabbitmq"
@@ -37,37 +28,12 @@ class RabbitMq(StreamSink[OpenExchange]):
     broker = "RabbitMQ"
     libraries = ("aio_pika", "aiormq")
 
-    async def _connect(self) -> OpenExchange:
-        import aio_pika
+    def _connection(self) -> RabbitMqConnection:
+        from plugins.sinks.rabbitmq.amqp import RabbitMqConnection
 
-        options = self.options
-        [place] = options.endpoints
-        logging_in = {"login": options.username, "password": options.password.reveal()} if options.password else {}
-        connection = await aio_pika.connect(
-            host=place.host,
-            port=place.port,
-            virtualhost=place.path or "/",
-            ssl=place.secure,
-            ssl_context=self._tls,
-            client_properties={"connection_name": "recording-gateway"},
-            heartbeat=_HEARTBEAT_SECONDS,
-            **logging_in,  # type: ignore[arg-type]  # the library's `**kwargs` are any
-        )
-        try:
-            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            exchange = await channel.get_exchange(options.exchange) if options.exchange else channel.default_exchange
-        except BaseException:
-            await connection.close()
-            raise
-        return OpenExchange(connection, channel, exchange)
+        return RabbitMqConnection(self.options, self._tls)
 
-    async def _end(self, connection: OpenExchange) -> None:
-        await connection.connection.close()
-
-    def _lives(self, connection: OpenExchange) -> bool:
-        return not (connection.connection.is_closed or connection.channel.is_closed)
-
-    async def _greet(self, connection: OpenExchange) -> str:
+    async def _greet(self, connection: RabbitMqConnection) -> str:
         options = self.options
         if options.exchange:
             return f"logged in; the exchange {options.exchange} is there"
@@ -76,21 +42,13 @@ class RabbitMq(StreamSink[OpenExchange]):
         queue = await connection.channel.declare_queue(options.routing_key, passive=True)
         return f"logged in; the queue {queue.name} is there"
 
-    async def _publish(self, connection: OpenExchange, message: StreamMessage) -> str:
-        from aio_pika import DeliveryMode, Message
-
-        await connection.exchange.publish(
-            Message(
-                message.body,
-                content_type=message.media_type,
-                headers=message.named(_PREFIX),  # type: ignore[arg-type]  # a dict of texts is a table
-                # one a message, because the library finds by it what is returned
-                message_id=_fit(message.id),
-                delivery_mode=DeliveryMode.PERSISTENT,
-                app_id="recording-gateway",
-            ),
-            message.topic,
-            mandatory=True,
+    async def _publish(self, connection: RabbitMqConnection, message: StreamMessage) -> str:
+        await connection.publish(
+            message.body,
+            message.named(_PREFIX),
+            id=_fit(message.id),
+            media_type=message.media_type,
+            routing_key=message.topic,
         )
         return f"confirmed, routing key {message.topic}"
 

@@ -1,51 +1,48 @@
 """One connection to a broker, shared by all who send: made when first needed, kept while it is good, ended in peace.
 
 A connection that failed once, or in which an attempt was cut off, is never used again. Those who still wait in it are
-left to their own end: it is closed after the last of them.
+left to their own end: it is closed after the last of them. However opening and ending go, nothing of a connection is left
+behind: no socket, and no task of its library.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Final, Generic, TypeVar
 
 from gateway import Retry
+from plugins.sinks.streams.broker_connection import BrokerConnection
 
 CONNECT_SECONDS: Final = 10.0  # seconds for connecting and logging in
 END_SECONDS: Final = 3.0  # seconds for an end in good form
-L = TypeVar("L")
+CUT_SECONDS: Final = 0.5  # seconds for a library to see that its sockets are closed
+L = TypeVar("L", bound=BrokerConnection)
 
 
 class KeptConnection(Generic[L]):
     """A connection, and whether somebody doubts it."""
 
-    __slots__ = ("connection", "doubtful", "users")
+    __slots__ = ("connection", "doubtful", "left", "users")
 
     def __init__(self, connection: L) -> None:
         self.connection = connection
         self.doubtful = False
+        self.left = False
         self.users = 0
 
 
 class ConnectionKeeper(Generic[L]):
-    """Everything is called from one event loop. `lives` says at once whether a connection is known to be gone."""
+    """Everything is called from one event loop. `make` makes a connection that is not open yet."""
 
-    def __init__(
-        self,
-        where: str,
-        connect: Callable[[], Awaitable[L]],
-        end: Callable[[L], Awaitable[None]],
-        lives: Callable[[L], bool],
-    ) -> None:
+    def __init__(self, where: str, make: Callable[[], L]) -> None:
         self._where = where
-        self._connect = connect
-        self._end = end
-        self._lives = lives
+        self._make = make
         self._kept: KeptConnection[L] | None = None
         self._connecting = asyncio.Lock()
-        self._ends: set[asyncio.Task[None]] = set()
+        self._opening: tuple[asyncio.Task[None], L] | None = None
+        self._ends: dict[asyncio.Task[None], L] = {}
         self._closed = False
 
     @contextlib.asynccontextmanager
@@ -65,13 +62,20 @@ class ConnectionKeeper(Generic[L]):
                 self._leave(kept)
 
     async def close(self) -> None:
-        """End what is kept, within three seconds."""
+        """End what is kept, within four seconds. Who still connects or sends hears that the connection ended."""
         self._closed = True
+        if self._opening is not None:
+            self._cut_aside(*self._opening)
         if self._kept is not None:
+            if self._kept.users:
+                self._kept.connection.abort()
             self._leave(self._kept)
-        if self._ends:
-            _, late = await asyncio.wait(self._ends, timeout=END_SECONDS)
-            for task in late:
+        try:
+            if self._ends:
+                await asyncio.wait(self._ends, timeout=END_SECONDS + 2 * CUT_SECONDS)
+        finally:
+            for task, connection in self._ends.items():
+                connection.abort()
                 task.cancel()
 
     async def _ready(self) -> KeptConnection[L]:
@@ -84,31 +88,70 @@ class ConnectionKeeper(Generic[L]):
                 raise Retry("the sink is closed")
             if self._kept is not None:
                 self._leave(self._kept)
-            scope = asyncio.timeout(CONNECT_SECONDS)
-            try:
-                async with scope:
-                    self._kept = KeptConnection(await self._connect())
-            except TimeoutError:
-                if not scope.expired():
-                    raise
-                text = f"{self._where}: no connection within {CONNECT_SECONDS:g} s"
-                raise Retry(text, service=True) from None
+            self._kept = KeptConnection(await self._opened())
             return self._kept
+
+    async def _opened(self) -> L:
+        connection = self._make()
+        opening = asyncio.get_running_loop().create_task(connection.open())
+        self._opening = opening, connection
+        try:
+            await asyncio.wait({opening}, timeout=CONNECT_SECONDS)
+            if self._closed:
+                raise Retry("the sink is closed")
+            if not opening.done():
+                text = f"{self._where}: no connection within {CONNECT_SECONDS:g} s"
+                raise Retry(text, service=True)
+            opening.result()
+        except BaseException:
+            if not self._closed:  # else that has been done
+                self._cut_aside(opening, connection)
+            raise
+        finally:
+            self._opening = None
+        return connection
 
     def _good(self) -> KeptConnection[L] | None:
         kept = self._kept
-        return kept if kept is not None and not kept.doubtful and self._lives(kept.connection) else None
+        return kept if kept is not None and not kept.doubtful and kept.connection.lives else None
 
     def _leave(self, kept: KeptConnection[L]) -> None:
         kept.doubtful = True
         if self._kept is kept:
             self._kept = None
-        if kept.users == 0:
-            task = asyncio.get_running_loop().create_task(self._ended(kept.connection))
-            self._ends.add(task)
-            task.add_done_callback(self._ends.discard)
+        if not kept.left and (kept.users == 0 or self._closed):
+            kept.left = True
+            self._end_aside(kept.connection, _ended(kept.connection))
 
-    async def _ended(self, connection: L) -> None:
-        with contextlib.suppress(Exception):  # it is in doubt: whatever it says now is of no use
-            async with asyncio.timeout(END_SECONDS):
-                await self._end(connection)
+    def _cut_aside(self, opening: asyncio.Task[None], connection: L) -> None:
+        self._end_aside(connection, _cut_off(opening, connection))
+
+    def _end_aside(self, connection: L, end: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(end)
+        self._ends[task] = connection
+        task.add_done_callback(self._aside_ended)
+
+    def _aside_ended(self, task: asyncio.Task[None]) -> None:
+        self._ends.pop(task).abort()  # because one that is cancelled before it begins has done nothing
+
+
+async def _ended(connection: BrokerConnection) -> None:
+    ending = asyncio.get_running_loop().create_task(connection.end())
+    try:
+        await asyncio.wait({ending}, timeout=END_SECONDS)
+    finally:
+        await _cut_off(ending, connection)
+
+
+async def _cut_off(task: asyncio.Task[None], connection: BrokerConnection) -> None:
+    """Let go of the connection, and of what still goes on in it, whatever that says: it is in doubt."""
+    task.add_done_callback(lambda done: _forget(done, connection))
+    connection.abort()  # first, because a library may answer a cancellation by saying goodbye
+    task.cancel()
+    await asyncio.wait({task}, timeout=CUT_SECONDS)
+
+
+def _forget(task: asyncio.Task[None], connection: BrokerConnection) -> None:
+    connection.abort()  # again, because a socket may have come meanwhile
+    if not task.cancelled():
+        task.exception()  # looked at, because nobody else will

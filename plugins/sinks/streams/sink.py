@@ -24,12 +24,13 @@ from gateway import (
     visible,
 )
 from gateway.extras import how_to_install, missing
+from plugins.sinks.streams.broker_connection import BrokerConnection
 from plugins.sinks.streams.broker_tls import broker_context
 from plugins.sinks.streams.cloud_event import StreamMessage, compose
 from plugins.sinks.streams.connection_keeper import ConnectionKeeper, KeptConnection
 from plugins.sinks.streams.options import StreamOptions
 
-L = TypeVar("L")
+L = TypeVar("L", bound=BrokerConnection)
 
 
 class StreamSink(Sink, Generic[L]):
@@ -46,16 +47,8 @@ class StreamSink(Sink, Generic[L]):
     # -- what a sink of one protocol writes
 
     @abstractmethod
-    async def _connect(self) -> L:
-        """Connect and log in, once. What it raises goes through `_judge`."""
-
-    @abstractmethod
-    async def _end(self, connection: L) -> None:
-        """End it in good form; three seconds are allowed."""
-
-    @abstractmethod
-    def _lives(self, connection: L) -> bool:
-        """False where the connection is known to be gone."""
+    def _connection(self) -> L:
+        """A connection that is not open yet."""
 
     @abstractmethod
     async def _publish(self, connection: L, message: StreamMessage) -> str:
@@ -99,10 +92,10 @@ class StreamSink(Sink, Generic[L]):
                 why = getattr(error, "strerror", None) or type(error).__name__
                 raise Unavailable(f"`ca`, `certificate` or `key` cannot be used: {why}") from None
         if self._keeper is None:
-            self._keeper = ConnectionKeeper(self._where, self._connect, self._end, self._lives)
+            self._keeper = ConnectionKeeper(self._where, self._connection)
 
     async def close(self) -> None:
-        """End the connection, within three seconds."""
+        """End the connection, within four seconds."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             await keeper.close()
