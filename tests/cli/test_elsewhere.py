@@ -227,7 +227,7 @@ def test_a_listing_elsewhere_follows_few_pages_whose_time_was_up_unless_it_shows
             left = 10 - len(asked)
             return {"items": [], "next": cursor("events", 1000 + left) if left else None}
 
-    walk = listing_budget() if bounded else None
-    assert RemoteQueries(Elsewhere()).events(limit=50, walk=walk, stream="nowhere") == []  # type: ignore[arg-type]
+    budget = listing_budget() if bounded else None
+    assert RemoteQueries(Elsewhere()).events(limit=50, budget=budget, stream="nowhere") == []  # type: ignore[arg-type]
     assert len(asked) == (CUT_PAGES_MAX if bounded else 10)
-    assert walk is None or walk.cut_at == 1000 + 10 - CUT_PAGES_MAX
+    assert budget is None or budget.cut_at == 1000 + 10 - CUT_PAGES_MAX

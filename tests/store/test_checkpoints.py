@@ -66,7 +66,7 @@ async def test_whoever_waits_for_a_commit_does_not_wait_for_the_log(
     def changed_at() -> int:
         return (tmp_path / "gateway.db").stat().st_mtime_ns
 
-    commit = Writer._commit
+    commit = Writer._group_commit
 
     def watched(writer: Writer, unit: Any) -> Any:
         before = changed_at()
@@ -74,7 +74,7 @@ async def test_whoever_waits_for_a_commit_does_not_wait_for_the_log(
         written.append(changed_at() - before)
         return answers
 
-    monkeypatch.setattr(Writer, "_commit", watched)
+    monkeypatch.setattr(Writer, "_group_commit", watched)
     os.utime(tmp_path / "gateway.db", ns=(1, 1))
     for first in range(0, 1600, 32):
         await asyncio.gather(*(store.accept([one]) for one in callbacks(first, 32)))

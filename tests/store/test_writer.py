@@ -12,6 +12,7 @@ import pytest
 
 from gateway.errors import ItemRefused, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
+from gateway.runtime.rising_pause import seconds_after
 from gateway.store.engine import write_queue, writer_link
 from gateway.store.engine import writer as writing
 from gateway.store.engine.batch import Bulk
@@ -209,7 +210,7 @@ async def test_without_a_connection_everyone_is_told_and_the_pauses_grow(
 
 
 async def test_pauses_between_two_looks_double_to_two_seconds() -> None:
-    pauses = [writer_link._pause(n) for n in (1, 2, 3, 10, 1000)]
+    pauses = [seconds_after(n, writer_link._waits()) for n in (1, 2, 3, 10, 1000)]
     bounds = [(0.1, 0.2), (0.2, 0.3), (0.4, 0.5), (2.0, 2.1), (2.0, 2.1)]
     assert all(low <= pause <= high for pause, (low, high) in zip(pauses, bounds, strict=True))
 
@@ -230,7 +231,7 @@ async def test_the_writer_outlives_a_bug_of_its_own(store: Store, monkeypatch: p
         raise KeyError("ours")
 
     with monkeypatch.context() as patched:
-        patched.setattr(store._writer, "_commit", fail)
+        patched.setattr(store._writer, "_group_commit", fail)
         with pytest.raises(StoreUnavailable, match="writer failed: KeyError"):
             await store.accept([new(1)])
     assert not store.healthy()

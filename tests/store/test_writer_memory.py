@@ -18,7 +18,7 @@ from tests.store.kit import new
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(write_queue.Queue, "fill"), (writing.Writer, "_work"), (writing.Writer, "_commit"), (writing.Writer, "_resolve"), (writing.Writer, "_maybe_tick")],
+    [(write_queue.Queue, "fill"), (writing.Writer, "_work"), (writing.Writer, "_group_commit"), (writing.Writer, "_resolve"), (writing.Writer, "_maybe_tick")],
     ids=lambda one: getattr(one, "__name__", one),
 )  # fmt: skip
 @pytest.mark.parametrize("times", [1, 3])
