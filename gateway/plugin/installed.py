@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import Distribution, EntryPoint, entry_points
+
+from gateway.runtime.entry_points import EntryPoint, entry_points
 
 GROUP = "recording_gateway"
-DISTRIBUTIONS_MAX = 64  # whose name and version are kept, because each is read from a file of some hundred lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ def _changed_at(folder: str) -> int:
 @lru_cache(maxsize=1)
 def _by_type(path: tuple[tuple[str, int], ...]) -> dict[tuple[str, str], list[EntryPoint]]:
     by_type: dict[tuple[str, str], list[EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
+    for entry in entry_points(GROUP):
         kind, _, name = entry.name.partition(".")
         known = by_type.setdefault((kind, name), [])
         # because one distribution can be seen twice (an editable install beside its own source tree)
@@ -56,11 +56,4 @@ def _by_type(path: tuple[tuple[str, int], ...]) -> dict[tuple[str, str], list[En
 def describe(entry: EntryPoint) -> Installed:
     """What it is and where it comes from, without importing it."""
     kind, _, name = entry.name.partition(".")
-    origin = _origin(entry.dist) if entry.dist else "an unknown distribution"
-    return Installed(kind=kind, name=name, origin=origin, target=entry.value)
-
-
-@lru_cache(maxsize=DISTRIBUTIONS_MAX)
-def _origin(distribution: Distribution) -> str:
-    metadata = distribution.metadata
-    return f"{metadata['Name']} {metadata['Version']}"
+    return Installed(kind=kind, name=name, origin=entry.origin(), target=entry.value)

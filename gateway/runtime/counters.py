@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import CounterMetricFamily
-from prometheus_client.registry import Collector
+from gateway.runtime.prometheus import Collector, CollectorRegistry, CounterMetricFamily
 
 
 class LoopCount:

@@ -8,10 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import HistogramMetricFamily
-from prometheus_client.registry import Collector
-from prometheus_client.samples import Exemplar
+from gateway.runtime.prometheus import Collector, CollectorRegistry, Exemplar, HistogramMetricFamily
 
 
 class Observed:

@@ -6,10 +6,12 @@ import contextlib
 import importlib
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
 
+_SERVERS = ("gzip", "http.server", "socketserver", "urllib.request", "wsgiref", "wsgiref.simple_server")
 _lock = threading.RLock()  # because sys.modules is everybody's, and a first request may import in a thread
 
 
@@ -31,19 +33,117 @@ def without(stand_ins: Mapping[str, ModuleType | None]) -> Iterator[None]:
                     del modules[name]
 
 
+class Later(ModuleType):
+    """Stands in for a module that is imported when somebody asks something of it. `functions`, and what is `known`, are there before."""
+
+    def __init__(self, name: str, *functions: str, **known: object) -> None:
+        super().__init__(name)
+        vars(self).update(known)
+        for function in functions:
+            setattr(self, function, _later(name, function))
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):  # what the machinery of imports asks
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:  # a library asks for more at once than it did when this was written
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+class _Hollow(ModuleType):
+    """Stands in for a module whose classes others are made of: whatever is asked of it is an empty class."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+def _later(module: str, name: str) -> Callable[..., object]:
+    def call(*arguments: object, **options: object) -> object:
+        return getattr(importlib.import_module(module), name)(*arguments, **options)
+
+    return call
+
+
 def import_httpx() -> ModuleType:
     """httpx without its command line, which would bring rich and pygments where they are installed."""
     return _import("httpx", {"httpx._main": None})
 
 
 def import_structlog() -> ModuleType:
-    """structlog without rich: 10 MB that only its default traceback renderer wants, and that one prints locals."""
-    return _import("structlog", {"rich": None})
+    """structlog without rich: 10 MB that only its default traceback renderer wants, and that one prints locals. Without
+    greenlet too, which brings C++'s library, and whose threads nobody here has, and without what pickles."""
+    return _import("structlog", {"rich": None, "greenlet": None, "pickle": Later("pickle", "PicklingError")})
 
 
 def import_cel() -> ModuleType:
     """The CEL library without its command line (typer, rich, prompt_toolkit: 0.1 s and 24 MB)."""
     return _import("cel", {"cel.cli": ModuleType("cel.cli")})
+
+
+def import_uvicorn() -> ModuleType:
+    """uvicorn without what supervises worker processes and configures logs; who calls one of these still gets it."""
+    return _import_later(
+        "uvicorn",
+        Later("uvicorn.supervisors", "ChangeReload", "Multiprocess"),
+        Later("configparser", "RawConfigParser"),
+        Later("logging.config"),
+    )
+
+
+def import_starlette() -> ModuleType:
+    """Starlette's applications without clients of HTTP, the letters of HTML, and what reads forms, until somebody sends one."""
+    import http  # which costs most commands nothing this way
+
+    client = Later("http.client", responses={status.value: status.phrase for status in http.HTTPStatus})
+    forms = Later("python_multipart")
+    if (spec := PathFinder.find_spec(forms.__name__)) is not None:
+        forms.__path__ = spec.submodule_search_locations or []  # because its exceptions are asked for at once
+    parser = Later("python_multipart.multipart", "parse_options_header")
+    return _import_later("starlette.applications", client, forms, parser, Later("html"))
+
+
+def import_pydantic() -> None:
+    """pydantic without `importlib.metadata`, unless a distribution brings a plugin of pydantic's."""
+    metadata = ModuleType("importlib.metadata")
+    vars(metadata)["entry_points"] = _pydantic_plugins
+    with contextlib.suppress(ImportError):  # a name of its own, which may change: the first model imports it then
+        _import("pydantic.plugin._loader", {metadata.__name__: metadata})
+
+
+def _pydantic_plugins(*, group: str) -> Iterable[object]:
+    from gateway.runtime.entry_points import entry_points
+
+    if not entry_points(group):
+        return ()
+    from importlib import metadata
+
+    return metadata.entry_points(group=group)
+
+
+def import_prometheus() -> ModuleType:
+    """prometheus_client's way to write what is counted, without the servers and clients that it has beside (1.3 MB).
+
+    Who imports prometheus_client itself afterwards gets all of it, and the same registry.
+    """
+    exposition = "prometheus_client.exposition"
+    if (there := sys.modules.get(exposition)) is not None:
+        return there
+    with without({name: _Hollow(name) for name in _SERVERS}):
+        module = importlib.import_module(exposition)
+        for name in ("prometheus_client", exposition):  # because others want them whole
+            del sys.modules[name]
+    return module
+
+
+def _import_later(name: str, *later: Later) -> ModuleType:
+    module = _import(name, {one.__name__: one for one in later})
+    for one in later:  # as a module is its parent's attribute; its import puts the module there
+        parent, _, own = one.__name__.rpartition(".")
+        if parent in sys.modules and not hasattr(sys.modules[parent], own):
+            setattr(sys.modules[parent], own, one)
+    return module
 
 
 def _import(name: str, stand_ins: Mapping[str, ModuleType | None]) -> ModuleType:

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Info,
-    disable_created_metrics,
-    generate_latest,
-)
-from prometheus_client.core import Metric
-from prometheus_client.openmetrics import exposition as openmetrics
-
 from gateway.runtime.activity import Activity
 from gateway.runtime.clock import Clock
 from gateway.runtime.counters import LoopCounter
 from gateway.runtime.failure_shield import harmless
 from gateway.runtime.histograms import LoopHistogram
 from gateway.runtime.logs import lines_dropped
+from gateway.runtime.prometheus import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    Metric,
+    disable_created_metrics,
+    generate_latest,
+    openmetrics,
+)
 from gateway.version import __version__
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # because every series would come twice, and nobody asks when a counter was made

@@ -15,6 +15,7 @@ _UNSEEN: Final = re.compile(
 )
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _PLAIN: Final = re.compile(r"[^\s\"'=\\\x00-\x1f\x7f-\x9f]+")
+_HTML: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 _encode_indented = json.JSONEncoder(ensure_ascii=False, indent=2, default=str).encode
 
 
@@ -61,3 +62,8 @@ def visible_json(value: object, *, indent: bool = False, ascii: bool = False) ->
     if text.isascii() and text.isprintable():  # a third of what searching the usual line costs
         return text
     return _UNSEEN.sub(_escape_json, text)
+
+
+def html_escaped(text: str) -> str:
+    """As `html.escape` writes it, whose module brings two thousand names of letters into every process."""
+    return text.translate(_HTML)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 import threading
@@ -15,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from gateway.text.common_words import COMMON_WORDS
+from gateway.text.escaping import html_escaped
 
 MASK: Final = "********"  # what stands where a secret was
 SECRET_CHARS_MIN: Final = 6  # because replacing shorter texts would shred every line, and they protect nothing
@@ -176,7 +176,7 @@ def _spellings(secret: str) -> set[str]:
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         json.dumps(secret)[1:-1].replace("/", "\\/"),
-        html.escape(secret),
+        html_escaped(secret),
         repr(secret)[1:-1],
     }
     for offset in range(3):  # because base64 of "user:secret" holds the secret at one of three alignments

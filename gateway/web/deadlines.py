@@ -11,16 +11,13 @@ import math
 from collections import deque
 from typing import ClassVar, Final
 
-from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
-
 from gateway.errors import Problem
 from gateway.web import problems
 from gateway.web.budget import Budget
 from gateway.web.http_exchange import HttpExchange
 from gateway.web.linger import Polite
 from gateway.web.listener_limits import ListenerLimits
+from gateway.web.uvicorn_parts import Config, HttpToolsProtocol, ServerState
 
 HALF_CLOSED: Final = "half_closed"
 """In the scope of a request whose caller says no more: it may be gone, and nobody can tell before something is written."""

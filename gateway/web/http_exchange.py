@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Final
 
 from starlette.types import ASGIApp, Scope
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from gateway.web.uvicorn_parts import STATUS_LINE, RequestResponseCycle
 
 _FIELDS_MAX: Final = 256  # answers differ in their length alone, and few lengths are common
 

@@ -8,23 +8,23 @@ import socket
 from collections.abc import Iterator
 from typing import Final
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.web.listener_pulse import ListenerPulse
 from gateway.web.protocol import GuardedProtocol
 from gateway.web.sockets import Bound, CannotListen, cannot
+from gateway.web.uvicorn_parts import Config, Server
 
 LOOK_TICKS: Final = 5  # of uvicorn's tenths of a second, between two looks at who waits
 
 
-class HttpServer(uvicorn.Server):
+class HttpServer(Server):
     """`start` opens it, `stop` lets its connections end, `abort` breaks them off."""
 
     def __init__(self, section: str, app: ASGIApp, protocol: type[GuardedProtocol], bound: Bound) -> None:
         self._pulse = ListenerPulse(section)
         super().__init__(
-            uvicorn.Config(
+            Config(
                 app,
                 http=self._pulse.careful(protocol),  # type: ignore[arg-type]  # any callable does
                 ws="none",

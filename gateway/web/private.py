@@ -8,8 +8,6 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -20,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import Problem
 from gateway.runtime.lean_imports import import_structlog
+from gateway.runtime.prometheus import CONTENT_TYPE_OPENMETRICS, CONTENT_TYPE_PLAIN_0_0_4
 from gateway.web.accept_header import wants_openmetrics
 from gateway.web.heads import hides_structure
 from gateway.web.ports import Behind
@@ -83,7 +82,7 @@ def private_app(
         except Exception:
             log.exception("metrics_failed")
             return ProblemResponse(Problem(500, "internal_error", "the metrics could not be written; the log says why"))
-        kind = OPENMETRICS if openmetrics else CONTENT_TYPE_PLAIN_0_0_4
+        kind = CONTENT_TYPE_OPENMETRICS if openmetrics else CONTENT_TYPE_PLAIN_0_0_4
         return Response(text, headers={"content-type": kind, "vary": "accept"})
 
     routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

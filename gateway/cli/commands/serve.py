@@ -40,7 +40,7 @@ def command(ctx: click.Context, invocation: Invocation, watch: bool) -> None:
     if problems:
         raise ConfigError(problems)
 
-    from gateway.runtime.lean_imports import import_structlog
+    from gateway.runtime.lean_imports import import_starlette, import_structlog
 
     log = import_structlog().get_logger("gateway.cli")
     for problem in loaded.warnings:
@@ -49,6 +49,8 @@ def command(ctx: click.Context, invocation: Invocation, watch: bool) -> None:
         log.warning("config_warning", where=where, path=problem.path, detail=problem.message, **hint)
 
     from gateway.app import Gateway
+
+    import_starlette()
     from gateway.web.listeners import serve
 
     try:

@@ -1,0 +1,146 @@
+"""What a running gateway has not imported: memory and start-up time are promises, and a module is what they are made of.
+
+Each of these came with a library that needs it for something that a gateway does not do. `runtime/lean_imports` keeps it out,
+and whoever asks for it still gets it whole.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+KEPT_OUT = {
+    "configparser": "uvicorn: log settings as a file",
+    "difflib": "near misses, where something is wrong",
+    "email.message": "importlib.metadata and http.client: heads as mails",
+    "greenlet": "structlog: threads of another kind",
+    "gzip": "prometheus_client: answers of its own server",
+    "html": "Starlette: its page for an error, and prometheus_client's server",
+    "http.client": "Starlette: the names of statuses, which are known without",
+    "http.server": "prometheus_client: a server of its own",
+    "importlib.metadata": "pydantic and we: entry points, which are lines in files",
+    "logging.config": "uvicorn: log settings",
+    "logging.handlers": "uvicorn: log settings",
+    "multiprocessing": "uvicorn: worker processes",
+    "pickle": "structlog: the name of an error",
+    "prometheus_client.exposition": "prometheus_client: its servers and clients; the gateway has a lean one of its own",
+    "python_multipart.multipart": "Starlette: forms, which only pages have",
+    "socketserver": "prometheus_client: a server of its own",
+    "urllib.request": "prometheus_client: a client of its own",
+    "uvicorn.supervisors.multiprocess": "uvicorn: worker processes",
+    "wsgiref": "prometheus_client: a server of its own",
+    "zipfile": "importlib.metadata: distributions in archives",
+}
+SERVES = """
+import os, signal, sys
+from gateway.runtime import lean_imports
+whole = lean_imports.import_starlette
+
+def import_starlette():
+    module = whole()
+    from gateway.web import listeners
+    def opened():
+        print(*sorted(sys.modules))
+        os.kill(os.getpid(), signal.SIGTERM)
+    listeners._spare_the_collector = opened
+    return module
+
+lean_imports.import_starlette = import_starlette
+sys.argv = ["gateway", "--config", sys.argv[1], "serve", "--no-watch"]
+from gateway.cli import main
+main()
+"""
+
+
+@pytest.mark.process
+def test_a_gateway_that_serves_the_example_has_not_imported_what_it_does_not_do(tmp_path: Path) -> None:
+    example = (
+        (ROOT / "config.example.yaml").read_text().replace("port: 8080", "port: 0").replace("port: 9090", "port: 0")
+    )
+    (tmp_path / "gateway.yaml").write_text(example)
+    (tmp_path / "gateway.yaml").chmod(0o600)
+    done = subprocess.run(
+        [sys.executable, "-c", SERVES, str(tmp_path / "gateway.yaml")],
+        env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    imported = set(done.stdout.split())
+    assert {
+        "gateway.web.listeners",
+        "uvicorn.server",
+        "prometheus_client.metrics",
+        "starlette.applications",
+    } <= imported
+    assert KEPT_OUT.keys() & imported == set()
+
+
+def _run(code: str) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT, timeout=60)
+
+
+def test_who_asks_for_what_was_kept_out_gets_it_whole() -> None:
+    _run("""
+from gateway.runtime import lean_imports as lean
+lean.import_uvicorn(), lean.import_starlette()
+from gateway.runtime import prometheus
+import logging, sys
+import uvicorn.config, uvicorn.main
+assert callable(logging.config.dictConfig)  # as uvicorn.config calls it
+import logging.config, configparser, http.client, uvicorn.supervisors
+assert isinstance(configparser.RawConfigParser, type)
+assert http.client.HTTPConnection and logging.config is sys.modules["logging.config"]
+from uvicorn.supervisors import Multiprocess
+assert isinstance(Multiprocess, type)
+import prometheus_client
+from prometheus_client import start_http_server, REGISTRY, exposition
+from http.server import BaseHTTPRequestHandler
+assert issubclass(prometheus_client.MetricsHandler, BaseHTTPRequestHandler)
+assert prometheus_client.Counter is prometheus.Counter and prometheus_client.metrics.Counter is prometheus.Counter
+assert REGISTRY is sys.modules["prometheus_client.registry"].REGISTRY
+assert exposition.generate_latest is not prometheus.generate_latest
+counter = prometheus.Counter("seen", "Seen.", registry=(registry := prometheus.CollectorRegistry()))
+counter.inc()
+assert exposition.generate_latest(registry) == prometheus.generate_latest(registry)
+""")
+
+
+def test_names_of_statuses_and_forms_are_starlettes() -> None:
+    _run("""
+import asyncio, sys
+from gateway.runtime import lean_imports as lean
+lean.import_starlette()
+from starlette.exceptions import HTTPException
+assert HTTPException(404).detail == "Not Found" and "http.client" not in sys.modules
+from starlette.requests import Request
+async def form(kind, body):
+    async def receive():
+        return {"type": "http.request", "body": body}
+    request = Request({"type": "http", "method": "POST", "headers": [(b"content-type", kind)]}, receive)
+    return dict(await request.form())
+assert asyncio.run(form(b"application/x-www-form-urlencoded", b"a=1&b=2")) == {"a": "1", "b": "2"}
+part = b'--x\\r\\ncontent-disposition: form-data; name="a"\\r\\n\\r\\n1\\r\\n--x--\\r\\n'
+assert asyncio.run(form(b"multipart/form-data; boundary=x", part)) == {"a": "1"}
+import http.client, python_multipart
+assert http.client.responses == {**http.client.responses, 200: "OK"} and python_multipart.parse_form
+""")
+
+
+def test_a_plugin_of_pydantics_is_still_found(tmp_path: Path) -> None:
+    info = tmp_path / "noted-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: noted\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[pydantic]\nnoted = noted:plugin\n")
+    (tmp_path / "noted.py").write_text(
+        "seen = []\nclass Plugin:\n    def new_schema_validator(self, *a, **k):\n        seen.append(a)\n        return None, None, None\nplugin = Plugin()\n"
+    )
+    _run(f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import gateway.config.grammar.settings
+import noted
+assert noted.seen
+""")
