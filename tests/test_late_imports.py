@@ -40,6 +40,8 @@ LATE: dict[tuple[str, str], str] = {
     ("runtime/lean_imports.py", "_pydantic_plugins"): "when the configuration is read",
     ("runtime/lean_imports.py", "import_starlette"): AT_START,
     ("runtime/trace_export.py", "make_traces"): AT_START,
+    ("runtime/clock.py", "Clock.sleep"): "loaded where there is a loop to sleep in",
+    ("runtime/clock.py", "FrozenClock.sleep"): "for tests",
     ("signing/ed25519.py", "PublicKey.__init__"): KEY_READ,
     ("signing/ed25519.py", "PrivateKey.load"): "at the first signature: a failed attempt, nothing was sent",
     ("signing/ed25519.py", "generate"): "by a command",

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from gateway.errors import GatewayError
-from gateway.fields import parse_duration
-from gateway.fields.locale import zone_of
 from gateway.model import ALL_TYPES
-from gateway.runtime.clock import Clock
-from gateway.store.admin.queries import StoreQueries
 from gateway.text.suggest import suggestion
+
+if TYPE_CHECKING:
+    from gateway.runtime.clock import Clock
+    from gateway.store.admin.queries import StoreQueries
 
 GLOB = frozenset("*?[")
 VALUE_CHARS_MAX = 256  # characters of one filter
@@ -49,6 +50,9 @@ def known_type(glob: str) -> str:
 
 def moment_of(text: str, timezone: str, clock: Clock) -> int:
     """A time in milliseconds: as written, in this time zone where it names none, or so long ago. Raises UnknownValue."""
+    from gateway.fields import parse_duration  # here, because types of options come with pydantic
+    from gateway.fields.locale import zone_of
+
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from gateway.admin.store_place import cipher_of
-from gateway.config.grammar.settings import Settings
-from gateway.runtime.clock import Clock
-from gateway.store.admin.admin import StoreAdmin
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gateway.store.admin.deliveries import Configured
+from gateway.store.admin.queries import StoreQueries
+
+if TYPE_CHECKING:
+    from gateway.config.grammar.settings import Settings
+    from gateway.runtime.clock import Clock
+    from gateway.store.admin.admin import StoreAdmin
 
 
 def store_admin(settings: Settings, *, clock: Clock | None = None) -> StoreAdmin:
     """The store that a configuration names, with what it says of its sinks. Raises StoreUnavailable."""
+    from gateway.admin.store_place import cipher_of
+    from gateway.store.admin.admin import StoreAdmin
+
     store, sinks = settings.store, settings.sinks.items()
     return StoreAdmin(
         store.url,
         password=None if store.password is None else store.password.reveal(),
         cipher=cipher_of(store),
         clock=clock,
-        configured=tuple(settings.sinks),
-        rated=tuple(name for name, sink in sinks if sink.delivery.rate is not None),
-        batched=tuple(name for name, sink in sinks if sink.delivery.batch is not None),
-        pulled=tuple(name for name, sink in sinks if sink.pulled),
+        known=lambda: _configured(settings),
         grouped={name: batch.group_by for name, sink in sinks if (batch := sink.delivery.batch) and batch.group_by},
-        ordered=tuple(name for name, sink in sinks if sink.delivery.order == "stream"),
-        owned=tuple(name for name, sink in sinks if sink.directory and sink.delivery.order == "none"),
+    )
+
+
+def store_questions(url: str, settings: Callable[[], Settings]) -> StoreQueries:
+    """A store that is kept in plain, for questions alone; `settings` are read when one needs them. Raises StoreUnavailable."""
+    return StoreQueries(url, known=lambda: _configured(settings()))
+
+
+def _configured(settings: Settings) -> Configured:
+    sinks = settings.sinks.items()
+    return Configured(
+        sinks=frozenset(settings.sinks),
+        rated=frozenset(name for name, sink in sinks if sink.delivery.rate is not None),
+        batched=frozenset(name for name, sink in sinks if sink.delivery.batch is not None),
+        pulled=frozenset(name for name, sink in sinks if sink.pulled),
+        ordered=frozenset(name for name, sink in sinks if sink.delivery.order == "stream"),
+        owned=frozenset(name for name, sink in sinks if sink.directory and sink.delivery.order == "none"),
     )

@@ -106,7 +106,7 @@ def event_ids(ctx: click.Context, _parameter: click.Parameter, incomplete: str) 
     """Completes the names of the newest events, where there is a store that can be read."""
     invocation = working(ctx)
     try:
-        with invocation.admin() as admin:
+        with invocation.reading() as admin:
             return [row.ref for row in admin.events(limit=EVENTS_COMPLETED_MAX) if row.ref.startswith(incomplete)]
     except (click.ClickException, GatewayError):
         return []

@@ -14,7 +14,8 @@ from gateway.states import DeliveryState
 from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
-    from gateway.store.admin.admin import DeliveryFilter, StoreAdmin
+    from gateway.store.admin.delivery_filter import DeliveryFilter
+    from gateway.store.admin.queries import StoreQueries
 
 _F = TypeVar("_F", bound=Callable[..., object])
 T = TypeVar("T")
@@ -43,7 +44,7 @@ def event_filters(command: _F) -> _F:
 
 def delivery_filter(
     invocation: Invocation,
-    admin: StoreAdmin,
+    admin: StoreQueries,
     *,
     event: str | None = None,
     sink: str | None = None,
@@ -54,7 +55,7 @@ def delivery_filter(
     since: str | None = None,
 ) -> DeliveryFilter:
     """The filter that these options say. Raises UsageError with a near miss for a name that there is not."""
-    from gateway.store.admin.admin import DeliveryFilter
+    from gateway.store.admin.delivery_filter import DeliveryFilter
 
     return DeliveryFilter(
         event=event,
@@ -67,7 +68,7 @@ def delivery_filter(
     )
 
 
-def known_sink(invocation: Invocation, admin: StoreAdmin, name: str | None) -> str | None:
+def known_sink(invocation: Invocation, admin: StoreQueries, name: str | None) -> str | None:
     """A sink that is configured, or that the store knows from before."""
     if name is None or name in invocation.settings.sinks:
         return name
@@ -77,7 +78,7 @@ def known_sink(invocation: Invocation, admin: StoreAdmin, name: str | None) -> s
     raise click.UsageError(f"no sink {name!r}{suggestion(name, dict.fromkeys([*invocation.settings.sinks, *there]))}")
 
 
-def known_source(invocation: Invocation, admin: StoreAdmin, name: str | None) -> str | None:
+def known_source(invocation: Invocation, admin: StoreQueries, name: str | None) -> str | None:
     """A source that is configured, or that something in the store came from."""
     if name is None or name in invocation.settings.sources or admin.knows_source(name):
         return name

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.text.file_trouble import missing_folder
+from gateway.text.store_address import parse_address
 from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.store.admin.audit import Actor
     from gateway.store.admin.commands import Route
     from gateway.store.admin.erasure import Ids
+    from gateway.store.admin.queries import StoreQueries
     from gateway.store.admin.refusals import Judge
 
     Service = BesideStore | RemoteService
@@ -101,6 +103,18 @@ class Invocation:
         from gateway.admin.store_opener import store_admin
 
         return store_admin(self.settings)
+
+    def reading(self) -> StoreQueries:
+        """The same for a command that only asks. What the configuration says beside is read when something needs it."""
+        self.must_exist()
+        from gateway.config.plain_store import plain_store
+
+        url = None if self._loaded else plain_store(self.path, os.environ)
+        if url is None or not os.path.exists(parse_address(url).path):  # where there is none, the rest may say why
+            return self.admin()
+        from gateway.admin.store_opener import store_questions
+
+        return store_questions(url, lambda: self.settings)
 
     def service(self, *, whole: bool = True, actor: Actor | None = None) -> Service:
         """The admin side, beside the store. `whole`: with what signs URLs. Use it in a `with`."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.model import Event
     from gateway.store.admin.audit import Actor
     from gateway.store.admin.commands import Route
+    from gateway.store.admin.queries import StoreQueries
     from gateway.store.admin.refusals import Judge
 
 TOKEN_FILE_BYTES_MAX = 4096  # bytes of a token's file
@@ -74,6 +75,11 @@ class RemoteInvocation(Invocation):
         from gateway.cli.remote_admin import RemoteAdmin
 
         return RemoteAdmin(self._there)
+
+    def reading(self) -> StoreQueries:
+        """Its store."""
+        questions: StoreQueries = self.admin()
+        return questions
 
     def service(self, *, whole: bool = True, actor: Actor | None = None) -> RemoteService:
         """Its admin API; what it says, and who acts, is decided by the token."""

@@ -9,7 +9,7 @@ from gateway.admin.timestamps import stamp
 from gateway.cli import output
 
 if TYPE_CHECKING:
-    from gateway.store.admin.admin import StoreAdmin
+    from gateway.store.admin.queries import StoreQueries
     from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow, EventRow
 
 
@@ -28,7 +28,7 @@ def delivery_columns(ages: output.Ages) -> output.Columns[DeliveryRow]:
     }
 
 
-def short_events(admin: StoreAdmin) -> output.Prepare[DeliveryRow]:
+def short_events(admin: StoreQueries) -> output.Prepare[DeliveryRow]:
     """Puts the short names of events into a table of deliveries."""
 
     def prepare(columns: output.Columns[DeliveryRow], rows: Sequence[DeliveryRow]) -> output.Columns[DeliveryRow]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from gateway.config.document.nodes import Scalar, Table, YamlNode
 from gateway.config.grammar.settings import StoreSettings
 from gateway.config.validation import Validation
 from gateway.text.secret import Secret
-from gateway.text.store_address import parse_address
+from gateway.text.store_address import parse_address, sqlite_url
 
 
 def store_settings(store: StoreSettings, root: Table, validation: Validation) -> StoreSettings:
@@ -25,7 +25,7 @@ def store_settings(store: StoreSettings, root: Table, validation: Validation) ->
         return store
     if address.backend == "sqlite":
         changes: Mapping[str, object] = {
-            "url": "sqlite:///" + quote(str(validation.base / address.path)),
+            "url": sqlite_url(validation.base / address.path),
             "password": None,  # of a PostgreSQL that GATEWAY_STORE took the place of
         }
         if store.password is not None and not (isinstance(node, Scalar) and node.file.startswith("$")):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import itertools
 import time
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Clock:
@@ -25,7 +28,9 @@ class Clock:
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(max(seconds, 0.0))
+        from asyncio import sleep  # here, because a command that only looks at the time has no loop
+
+        await sleep(max(seconds, 0.0))
 
 
 class FrozenClock(Clock):
@@ -47,6 +52,8 @@ class FrozenClock(Clock):
         return self._elapsed
 
     async def sleep(self, seconds: float) -> None:
+        import asyncio
+
         if seconds <= 0:
             await asyncio.sleep(0)
             return

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 _SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword", "passfile", "oauth_client_secret"})
 _POSTGRES: Final = ("postgresql", "postgres")
 _MODE: Final = "mode"  # of the options in a URL the one that is ours, and not libpq's
+
+
+DEFAULT_STORE: Final = "sqlite:///gateway.db"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,11 @@ def parse_address(url: str, password: str | None = None) -> StoreAddress:
     if not separator or scheme not in ("sqlite", *_POSTGRES):
         raise ValueError("a store is sqlite:///file, sqlite:////absolute/file or postgresql://user@host:port/database")
     return _sqlite(rest) if scheme == "sqlite" else _postgres(f"postgresql://{rest}", password)
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return "sqlite:///" + quote(str(path))
 
 
 def _sqlite(rest: str) -> StoreAddress:

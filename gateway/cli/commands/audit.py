@@ -47,7 +47,7 @@ def list_(
     """Acts, newest first. `done` is how many of those that matched it was done to."""
     at = moment(invocation, since)
     ages = output.Ages(Clock().ms())
-    with invocation.admin() as admin:
+    with invocation.reading() as admin:
         output.listing(
             lambda limit, before: admin.audit(act=act, actor=who, target=target, since=at, limit=limit, before=before),
             lambda row: row.id,

@@ -50,7 +50,7 @@ def list_(
 ) -> None:
     """Deliveries, newest first. `held` says what a waiting one waits for, `reason` why a dead one is dead."""
     budget = None if everything else listing_budget()
-    with invocation.admin() as admin:
+    with invocation.reading() as admin:
         filter = delivery_filter(invocation, admin, state=state, **asked)
         output.listing(
             lambda limit, before: admin.deliveries(filter, limit=limit, before=before, budget=budget),
@@ -73,7 +73,7 @@ def list_(
 @pass_invocation
 def show(invocation: Invocation, id: int, as_json: bool) -> None:
     """One delivery with every attempt: when, how long, what came back."""
-    with invocation.admin() as admin:
+    with invocation.reading() as admin:
         row, attempts = admin.delivery(id)
     if as_json:
         click.echo(

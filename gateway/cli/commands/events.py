@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.admin.timestamps import stamp
-from gateway.cli import difference, output
+from gateway.cli import output
 from gateway.cli.commands.events_replay import erase, release, replay
 from gateway.cli.context import Group, config_option, event_ids, pass_invocation
 from gateway.cli.filters import event_filters, known_source, known_type, moment
@@ -23,6 +23,7 @@ from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import StoreAdmin
+    from gateway.store.admin.queries import StoreQueries
     from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow, EventFull, EventRow
 
 
@@ -62,7 +63,7 @@ def list_(
     """Events, newest first. With --follow a line each as they come, after the newest of --limit, and --json is an object a line."""
     ages = output.Ages(Clock().ms())
     budget = None if everything or follow else listing_budget()
-    with invocation.admin() as admin:
+    with invocation.reading() as admin:
         kind, origin, at = known_type(type), known_source(invocation, admin, source), moment(invocation, since)
         criteria: dict[str, Any] = {
             "held": held or None,
@@ -73,7 +74,8 @@ def list_(
             "since": at,
         }
         if follow:
-            _follow(invocation, admin, criteria, None if everything else limit, as_json=as_json or everything)
+            with invocation.admin() as followed:
+                _follow(invocation, followed, criteria, None if everything else limit, as_json=as_json or everything)
             return
         output.listing(
             lambda limit, before: admin.events(limit=limit, before=before, budget=budget, **criteria),
@@ -127,7 +129,7 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
     it went there, and what is held beside it."""
     if why + as_json + raw > 1:
         raise click.UsageError("--why, --json and --raw exclude each other")
-    with invocation.admin() as admin:
+    with invocation.reading() as admin:
         event = admin.event(ref)
         deliveries = () if why or raw else admin.deliveries(event=event.row.ref, limit=output.PAGE_ROWS)
         held = event.row.held is not None and bool(event.beside) and not (why or raw or as_json)
@@ -173,12 +175,14 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
             table(list(columns), [[cell(row) for cell in columns.values()] for row in deliveries])
             click.echo()
     if first is not None:
+        from gateway.cli import difference
+
         difference.show(first.body, event.body, names=(first.row.ref, event.row.ref))
         click.echo()
     _explain(event, when)
 
 
-def _short(admin: StoreAdmin) -> output.Prepare[EventRow]:
+def _short(admin: StoreQueries) -> output.Prepare[EventRow]:
     def prepare(columns: output.Columns[EventRow], rows: Sequence[EventRow]) -> output.Columns[EventRow]:
         short = admin.short_refs((row.ref, row.id, row.source) for row in rows)
         return {**columns, "id": lambda row: short[row.ref, row.source]}

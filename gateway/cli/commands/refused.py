@@ -36,7 +36,7 @@ def command() -> None:
 def list_(invocation: Invocation, source: str | None, as_json: bool, limit: int, everything: bool) -> None:
     """Refused callbacks, newest first."""
     ages = output.Ages(Clock().ms())
-    with invocation.admin() as admin:
+    with invocation.reading() as admin:
         known_source(invocation, admin, source)
         output.listing(
             lambda limit, before: admin.refused(source=source, limit=limit, before=before),
@@ -66,7 +66,7 @@ def show(invocation: Invocation, id: int, as_json: bool) -> None:
     """One refused callback: why, what that means, and what came, with its credentials masked."""
     from gateway.text.mask import masked_body, masked_headers, masked_path
 
-    with invocation.admin() as admin:
+    with invocation.reading() as admin:
         row = admin.refusal(id)
     refusal = row.refusal
     headers = masked_headers(refusal.headers)

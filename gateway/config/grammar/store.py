@@ -15,6 +15,7 @@ from gateway.config.grammar.identifiers import Name
 from gateway.config.grammar.section import Section
 from gateway.fields import Duration, NotEmpty, Secret, Size, between, parse_duration, parse_size
 from gateway.fields.event_paths import EventPaths
+from gateway.text.store_address import DEFAULT_STORE
 
 
 class KeepSettings(Section):
@@ -126,7 +127,7 @@ class StoreSettings(Section):
             description="`sqlite:///file` (beside the configuration), `sqlite:////absolute/file`, "
             "or `postgresql://user@host/database` (`?mode=reduced`: asked for less than PostgreSQL has).",
         ),
-    ] = "sqlite:///gateway.db"
+    ] = DEFAULT_STORE
     password: Annotated[Secret | None, Field(description="PostgreSQL's password, so that the URL can be shown.")] = None
     encryption: Annotated[
         EncryptionSettings | None,

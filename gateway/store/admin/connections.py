@@ -8,41 +8,33 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from gateway.errors import ItemRefused, PageDamaged, StoreError, StoreFileGone, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.engine import cipher_keys
-from gateway.store.engine.batch import Bulk, Tally
-from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.migrations import migrate, require
 from gateway.store.engine.patience import NoAnswer, NotYet, patiently
 from gateway.store.engine.reruns import pause
 from gateway.store.engine.session import Session, Trouble
 from gateway.store.sqlite import scrub
-from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.error_texts import cannot_open
-from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
 from gateway.text.file_trouble import missing_folder
 from gateway.text.store_address import StoreAddress
 
+if TYPE_CHECKING:
+    from gateway.store.engine.batch import Bulk
+    from gateway.store.engine.cipher import Cipher
+
 T = TypeVar("T")
-_S = TypeVar("_S", bound=Session)
+_S = TypeVar("_S", bound="Session")
 
 OPENING_SECONDS: Final = 2.0  # a person waits so long for a store that somebody else is just making, or has locked
 READ_TIMEOUT_MS: Final = 2000  # ms, PostgreSQL: an old snapshot keeps dead rows, and claims slow down behind it
 _PAUSE_SECONDS_MAX: Final = 0.25  # seconds
 SCRUB_LOOK_SECONDS: Final = 0.1
 _LOOKS_MAX: Final = 3  # at what somebody deletes meanwhile
-
-
-class _SqliteAdminBulk(SqliteBulk):
-    """Writes like the writer, but never checkpoints: see `SqliteSession`."""
-
-    def __init__(self, path: Path, clock: Clock) -> None:
-        super().__init__(path, clock, "admin")
-        self.connection.execute("PRAGMA secure_delete=ON").fetchall()  # because what a person erases is to be gone
 
 
 class StoreConnections:
@@ -79,6 +71,8 @@ class StoreConnections:
 
     def change(self, work: Callable[[Bulk], T]) -> T:
         """Do something in one transaction, then tell the gateways. Raises as `read`, and ItemRefused."""
+        from gateway.store.engine.batch import Tally  # here, because most only read
+
         if self._writer is None:
             self._writer = self._opened(self._open_writer)
             self._writer.groups.by = self._grouped
@@ -135,6 +129,8 @@ class StoreConnections:
         """Whether a gateway that runs has emptied the log; where none runs, this does."""
         if not self.read(scrub.asked):
             return True
+        from gateway.store.sqlite.owner_lock import OwnerLock
+
         lock = OwnerLock(self._file())
         if not lock.try_now():
             return False
@@ -198,7 +194,9 @@ class StoreConnections:
 
     def _open_writer(self) -> Bulk:
         if self._address.backend == "sqlite":
-            return _SqliteAdminBulk(self._file(), self._clock)
+            from gateway.store.sqlite.batch import SqliteAdminBulk
+
+            return SqliteAdminBulk(self._file(), self._clock)
         from gateway.store.postgres.batch import PostgresBulk
 
         return PostgresBulk(self._address, self._server_clock())

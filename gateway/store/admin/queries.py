@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import partial
-from typing import Any, Final, Self, TypeVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from gateway.errors import NotFound, StoreUnavailable
 from gateway.runtime.clock import Clock
-from gateway.store.admin import audit, cipher_report, commands, event_full, jobs, key_uses, overview, pages, short_ids
+from gateway.runtime.lean_imports import Later
 from gateway.store.admin import deliveries as waiting
-from gateway.store.admin.audit import AuditRow
+from gateway.store.admin import pages, short_ids
 from gateway.store.admin.connections import StoreConnections
 from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter, search_events
-from gateway.store.admin.gateways import serving
-from gateway.store.admin.job_rows import JobRow
 from gateway.store.admin.search_budget import SearchBudget
 from gateway.store.admin.shown_rows import (
     AttemptRow,
@@ -34,10 +32,27 @@ from gateway.store.admin.shown_rows import (
 from gateway.store.admin.standing_alarms import standing_alarms
 from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.session import Session
-from gateway.store.outbox import activity, counts
-from gateway.store.verify import verifier
-from gateway.store.verify.violations import Violation
 from gateway.text.store_address import parse_address
+
+if TYPE_CHECKING:
+    from gateway.store.admin import audit, cipher_report, commands, event_full, gateways, jobs, key_uses, overview
+    from gateway.store.admin.audit import AuditRow
+    from gateway.store.admin.job_rows import JobRow
+    from gateway.store.outbox import activity, counts
+    from gateway.store.verify import verifier
+    from gateway.store.verify.violations import Violation
+else:  # imported by the first question that needs one, because a listing needs none
+    audit = Later("gateway.store.admin.audit")
+    cipher_report = Later("gateway.store.admin.cipher_report")
+    commands = Later("gateway.store.admin.commands")
+    event_full = Later("gateway.store.admin.event_full")
+    gateways = Later("gateway.store.admin.gateways")
+    jobs = Later("gateway.store.admin.jobs")
+    key_uses = Later("gateway.store.admin.key_uses")
+    overview = Later("gateway.store.admin.overview")
+    activity = Later("gateway.store.outbox.activity")
+    counts = Later("gateway.store.outbox.counts")
+    verifier = Later("gateway.store.verify.verifier")
 
 T = TypeVar("T")
 CHOSEN_PAGE_ROWS: Final = 5000  # ids read in one statement when many are chosen
@@ -50,7 +65,7 @@ class StoreQueries:
     `migrate`). Synchronous; one short transaction a call. `configured` are the sinks of the configuration, for
     `held: orphaned` (None: not known, so nothing is); `rated`, `batched` and `ordered` those with delivery.rate,
     delivery.batch and delivery.order, `pulled` those that consumers fetch from, for `held: rate|batch|consumer` and for
-    the order of what is replayed; `owned` those with a directory, for `held: owner`; `grouped` what batches are grouped by, for what is taken in.
+    the order of what is replayed; `owned` those with a directory, for `held: owner`; `grouped` what batches are grouped by, for what is taken in. `known` says the same of sinks, when a question needs it.
 
     Everything raises StoreUnavailable where the store is not there or does not answer, and SchemaMismatch where its
     tables are older or newer than this program.
@@ -70,13 +85,15 @@ class StoreQueries:
         ordered: Collection[str] = (),
         owned: Collection[str] = (),
         grouped: Mapping[str, Sequence[str]] | None = None,
+        known: Callable[[], waiting.Configured] | None = None,
     ) -> None:
         try:
             self._address = parse_address(url, password)
         except ValueError as error:
             raise StoreUnavailable(str(error)) from None
         self._connections = StoreConnections(self._address, clock, cipher, grouped)
-        self._known = waiting.Configured(
+        self._ask_known = known or partial(
+            waiting.Configured,
             sinks=None if configured is None else frozenset(configured),
             rated=frozenset(rated),
             batched=frozenset(batched),
@@ -84,6 +101,10 @@ class StoreQueries:
             ordered=frozenset(ordered),
             owned=frozenset(owned),
         )
+
+    @cached_property
+    def _known(self) -> waiting.Configured:
+        return self._ask_known()
 
     def __enter__(self) -> Self:
         return self
@@ -207,7 +228,7 @@ class StoreQueries:
 
     def serving(self) -> Sequence[ServingRow]:
         """The gateways that serve the store now, the oldest first."""
-        return self._connections.read(lambda session: serving(session, self._address))
+        return self._connections.read(lambda session: gateways.serving(session, self._address))
 
     def standing_alarms(self) -> Sequence[StandingAlarm]:
         """What alarms told of that holds now, beside what sinks and deliveries say themselves."""

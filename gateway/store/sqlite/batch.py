@@ -157,6 +157,14 @@ class SqliteBulk(SqliteLeases):
         return LEASED if delivery.lease is not None and not shut else FRESH
 
 
+class SqliteAdminBulk(SqliteBulk):
+    """Writes like the writer, but never checkpoints: see `SqliteSession`."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path, clock, "admin")
+        self.connection.execute("PRAGMA secure_delete=ON").fetchall()  # because what a person erases is to be gone
+
+
 def _bounded_seal(row: EventIn) -> bytes | None:
     """The seal of this row, where it may hold it or rank it last."""
     new = row.new

@@ -1,0 +1,48 @@
+"""Where a store lies that is kept in plain in a SQLite file, for who only asks it: without the grammar, and what plugins say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.config.document.diagnostics import ConfigError
+from gateway.config.document.file_bytes import read_bounded
+from gateway.config.document.nodes import Scalar, Table, is_null
+from gateway.config.document.substitution import Substitution
+from gateway.config.document.yaml import compose
+from gateway.config.overrides import override
+from gateway.text.store_address import DEFAULT_STORE, parse_address, sqlite_url
+
+_ELSEWHERE = frozenset({"encryption", "password"})  # keys that are more than a place
+
+
+def plain_store(path: Path, environ: Mapping[str, str]) -> str | None:
+    """Its URL; None: it is another store, or the configuration has to be read to say what is wrong with it."""
+    try:
+        root = compose(read_bounded(path)[0], str(path))
+    except ConfigError:
+        return None
+    if not isinstance(root, Table):
+        return None
+    override(root, path, environ)
+    base = path.absolute().parent
+    node = root.entries.get("store")
+    if isinstance(node, Table):
+        if _ELSEWHERE & node.entries.keys():
+            return None
+        node = node.entries.get("url")
+    if node is not None and not is_null(node):
+        if not isinstance(node, Scalar):
+            return None
+        substitution = Substitution(environ, base)
+        substitution.substitute(node)
+        url = node.text
+        if substitution.problems:
+            return None
+    else:
+        url = DEFAULT_STORE
+    try:
+        address = parse_address(url)
+    except ValueError:
+        return None
+    return sqlite_url(base / address.path) if address.backend == "sqlite" else None
