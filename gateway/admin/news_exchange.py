@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from gateway.admin.stream import LiveHub
@@ -64,14 +65,15 @@ class NewsExchange:
     async def _publish_until_closed(self) -> None:
         while True:
             try:
-                await self._once()
+                await self.turn()
             except StoreError as error:
                 log.warning("news_not_stored", error=str(error))
             except Exception:
                 log.exception("news_failed")
             await self._bell.wait(NEWS_SECONDS if self._activity.watched else IDLE_SECONDS)
 
-    async def _once(self) -> None:
+    async def turn(self) -> None:
+        """What is done again and again: store what was counted and told, and hear who watches."""
         now = self._clock.monotonic()
         if now >= self._counts_at:
             self._counts_at = now + COUNTS_SECONDS
@@ -80,9 +82,12 @@ class NewsExchange:
             self._watch_at = now + WATCH_SECONDS
             await self._who_watches()
         news, missed = self._activity.fetch_news()
+        told: Sequence[live.LiveRow] = ()
         if news:
-            await self._store.write(lambda session: live.put(session, news, missed))
-        if self._hub.streams and (news or self._store.shared):
+            told = await self._store.write(lambda session: live.put(session, news, missed))
+        if told and self._hub.streams and told[0].id == self._hub.at + 1:  # nobody else told something meanwhile
+            self._hub.feed(told)
+        elif self._hub.streams and (news or self._store.shared):
             await self.publish_changes()
 
     async def _who_watches(self) -> None:

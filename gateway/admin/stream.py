@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,13 +47,19 @@ def _fits(globs: Sequence[str], value: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the stream: news; `missed`, which says how many were not told; or None, a sign of life. `more`: the
-    next one is there already, so that both may go out together."""
+    """One message of the stream: news; `missed`, which says how many were not told; or None, a sign of life. `text` is a JSON
+    object. `more`: the next one is there already, so that both may go out together."""
 
     id: int | None = None
     event: str | None = None
-    data: Mapping[str, object] | None = None
+    text: str = ""
     more: bool = False
+
+    @property
+    def data(self) -> Mapping[str, object]:
+        """What is said."""
+        said: Mapping[str, object] = json.loads(self.text) if self.text else {}
+        return said
 
 
 class LiveHub:
@@ -133,7 +140,7 @@ class LiveHub:
                         at = self.at
                         continue
                 if oldest > at + 1:
-                    yield Message(rows[0].id - 1, "missed", {"missed": oldest - at - 1})
+                    yield Message(rows[0].id - 1, "missed", json.dumps({"missed": oldest - at - 1}))
                 kept = [row for row in rows if row.kind == "missed" or news_filter.keeps(row)]
                 for left, row in zip(range(len(kept) - 1, -1, -1), kept, strict=True):
                     yield message_of(row, more=left > 0)
@@ -154,8 +161,12 @@ class LiveHub:
 
 def message_of(row: LiveRow, *, more: bool = False) -> Message:
     """One piece of news as it is told."""
-    return Message(row.id, row.kind, {"at": row.at, **_place(row), **row.body}, more)
-
-
-def _place(row: LiveRow) -> dict[str, str]:
-    return {name: value for name, value in (("source", row.source), ("sink", row.sink), ("type", row.type)) if value}
+    head = "".join(
+        f', "{name}": {json.dumps(value)}'
+        for name, value in (("source", row.source), ("sink", row.sink), ("type", row.type))
+        if value
+    )
+    body = row.text.strip()[
+        1:
+    ].lstrip()  # spliced and not read, because this is done for every piece of news and stream
+    return Message(row.id, row.kind, f'{{"at": {row.at}{head}{"" if body == "}" else ", "}{body}', more)

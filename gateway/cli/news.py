@@ -86,7 +86,7 @@ class NewsBeside:
         if rows:
             self._at = rows[-1].id
         messages = [message_of(row) for row in rows if row.kind == "missed" or self._filter.keeps(row)]
-        return [NewsItem(message.event or "", message.data or {}) for message in messages]
+        return [NewsItem(message.event or "", message.data) for message in messages]
 
     def _watch(self) -> None:
         if time.monotonic() - self._watched_at >= WATCH_SECONDS:

@@ -14,7 +14,7 @@ from gateway.runtime.clock import Clock
 
 Kind = Literal["source", "code", "verified", "sink"]
 NewsKind = Literal["event", "attempt", "sink", "alarm", "job"]
-NEWS_MAX: Final = 50  # told ones between two fetches, 200 a second: nobody reads more, and each costs the ingress
+NEWS_MAX: Final = 25  # told ones between two fetches, 100 a second: nobody reads more, and each costs the ingress
 SERIES_MAX: Final = 2000  # counted ones between two fetches
 SPREAD_MS: Final = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 15_000)
 """Upper bounds of how long an attempt took; one more place is for whatever took longer."""

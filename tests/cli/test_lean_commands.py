@@ -60,6 +60,7 @@ def test_what_the_rest_of_the_configuration_gets_wrong_does_not_hide_what_came_i
 def test_of_a_store_that_is_not_plain_the_whole_configuration_is_read(cli: Cli, configured: Path) -> None:
     configuration = configured / "gateway.yaml"
     plain = "store: sqlite:///gateway.db"
-    assert plain in (text := configuration.read_text())
+    text = configuration.read_text()
+    assert plain in text
     configuration.write_text(text.replace(plain, "store: {encryption: {keys: []}}"))
     assert "store.encryption" in cli("events", "list", code=1).stderr

@@ -128,7 +128,7 @@ def test_over_http_the_33rd_stream_is_429_and_a_place_that_is_left_is_free_again
 
 
 def row(number: int, kind: str = "event") -> LiveRow:
-    return LiveRow(number, 0, kind, "live", "", "recording.failed", {"n": number})
+    return LiveRow(number, 0, kind, "live", "", "recording.failed", f'{{"n": {number}}}')
 
 
 async def test_32_streams_hold_one_ring_and_a_slow_one_is_told_what_it_missed() -> None:
@@ -186,7 +186,7 @@ async def test_a_reader_that_takes_nothing_is_dropped(monkeypatch: pytest.Monkey
     async def endless() -> Any:
         try:
             while True:
-                yield Message(1, "event", {})
+                yield Message(1, "event", "{}")
         finally:
             closed.append(True)
 

@@ -40,29 +40,45 @@ class LiveRow(NamedTuple):
     source: str
     sink: str
     type: str
-    body: dict[str, object]
+    text: str  # a JSON object, which is written once and sent as it is
 
 
-def put(session: Bulk, news: Sequence[News], missed: int) -> None:
-    """Write news, and how many more there were; forget the oldest."""
+class _NewsRow(NamedTuple):
+    """What `_PUT` takes."""
+
+    at: int
+    kind: str
+    source: str
+    sink: str
+    type: str
+    event: str
+    text: str
+
+
+def put(session: Bulk, news: Sequence[News], missed: int) -> Sequence[LiveRow]:
+    """Write news, and how many more there were; forget the oldest. What was written, in order; of a store that several
+    gateways share nothing, because others' news may lie between."""
     with session.atomic():
         session.lock({"live"})  # so that whoever reads in the order of ids misses none that is committed later
-        rows: list[tuple[int, str, str, str, str, str, str]] = [
-            (one.at, one.kind, one.source, one.sink, one.type, storable(one.event), json.dumps(one.body))
+        rows = [
+            _NewsRow(one.at, one.kind, one.source, one.sink, one.type, storable(one.event), json.dumps(one.body))
             for one in news
         ]
         if missed and rows:
-            rows.append((rows[-1][0], "missed", "", "", "", "", json.dumps({"missed": missed})))
+            rows.append(_NewsRow(rows[-1].at, "missed", "", "", "", "", json.dumps({"missed": missed})))
         session.change(_PUT[session.backend], {"rows": json.dumps(rows)})
         session.change(_FORGET, {"kept": ROWS_KEPT_MAX})
+        if not session.one_transaction:
+            return ()
+        first = ends(session)[0] - len(rows) + 1
+    return [
+        LiveRow(id, row.at, row.kind, row.source, row.sink, row.type, row.text) for id, row in enumerate(rows, first)
+    ]
 
 
 def after(session: Session, id: int, most: int = PAGE_ROWS) -> Sequence[LiveRow]:
     """The news after this one, oldest first."""
-    return [
-        LiveRow(id_, at, kind, source, sink, type_, json.loads(body))
-        for id_, at, kind, source, sink, type_, body in session.rows(_AFTER, {"after": id, "most": most})
-    ]
+    return [LiveRow(*columns) for columns in session.rows(_AFTER, {"after": id, "most": most})]
 
 
 def ends(session: Session) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -80,6 +79,5 @@ def written(message: Message) -> bytes:
     """One message; without news it is a comment."""
     if message.event is None:
         return b": \n\n"
-    data = json.dumps(message.data, ensure_ascii=True)
     head = "" if message.id is None else f"id: {message.id}\n"
-    return f"{head}event: {message.event}\ndata: {data}\n\n".encode()
+    return f"{head}event: {message.event}\ndata: {message.text}\n\n".encode()
