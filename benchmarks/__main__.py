@@ -176,7 +176,7 @@ BESIDE_PEERS = {
 BOUNDS = {
     "commits per event": "0.30 or less",
     "an open dashboard costs, %": "under 5, of the CPU of an accept",
-    "PSS MB, example": "aim 70",
+    "PSS MB, example": "aim 50",
     "start to ready s": "aim 0.8",
     "gateway --help s": "aim 0.2",
     "end to end p50 ms": "printed",

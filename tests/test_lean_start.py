@@ -30,6 +30,7 @@ KEPT_OUT = {
     "pickle": "structlog: the name of an error",
     "prometheus_client.exposition": "prometheus_client: its servers and clients; the gateway has a lean one of its own",
     "python_multipart.multipart": "Starlette: forms, which only pages have",
+    "stringprep": "the standard library: tables of letters, to write a host's ASCII name in ASCII",
     "socketserver": "prometheus_client: a server of its own",
     "urllib.request": "prometheus_client: a client of its own",
     "uvicorn.supervisors.multiprocess": "uvicorn: worker processes",

@@ -56,8 +56,10 @@ def bind(section: str, host: str, port: int, uds: Path | None = None, uds_mode: 
 
 
 def _bind_tcp(section: str, host: str, port: int) -> Bound:
+    # bytes where that is the same, because Python would load tables of every letter to write an ASCII name in ASCII
+    name = host.encode() if host.isascii() else host
     try:
-        resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        resolved = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise CannotListen(f"{section}.host: {host!r} is not an address of this machine ({error.strerror})") from None
     bound: list[socket.socket] = []
