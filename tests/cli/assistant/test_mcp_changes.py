@@ -55,6 +55,30 @@ async def test_every_change_does_what_it_says(stocked: Path) -> None:
     assert acts == ["sinks pause", "sinks resume", "events replay", "deliveries cancel"]
 
 
+async def test_a_change_that_cannot_be_made_is_not_shown(stocked: Path) -> None:
+    async with talking(stocked, operate=True) as client:
+        (event,) = (await asked(client, "find_events", type="recording.failed", state="dead"))["items"]
+        states = {
+            one["state"]: one for one in (await asked(client, "why_not_delivered", ref=event["ref"]))["deliveries"]
+        }
+        dead = str(states["dead"]["id"])
+        for change, code in (
+            ({"act": "pause_sink", "target": "lines", "to": "screen"}, "unknown_value"),
+            ({"act": "cancel_delivery", "target": "the last"}, "unknown_value"),
+            ({"act": "cancel_delivery", "target": dead}, "not_possible"),
+            ({"act": "resume_sink", "target": "lines"}, "not_possible"),
+            ({"act": "replay_event", "target": event["ref"], "to": "nobody"}, "not_found"),
+        ):
+            assert (await refused(client, "preview_change", **change))["code"] == code, change
+        with StoreAdmin(f"sqlite:///{stocked}/gateway.db") as admin:
+            admin.retry(int(dead))
+        shown = await asked(client, "preview_change", act="retry_delivery", target=dead)
+        assert shown["will"] == "try this delivery now instead of later"
+        on_its_way = {"act": "replay_event", "target": event["ref"], "to": "lines"}
+        assert "on its way" in (await refused(client, "preview_change", **on_its_way))["detail"]
+    assert [who for who, _, _ in audit(stocked) if "assistant" in who] == []
+
+
 @pytest.mark.parametrize(
     "other",
     [
