@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from gateway.alarms.watch import AlarmWatch
 from gateway.errors import GatewayError, Refused, StoreUnavailable, Unavailable
@@ -253,3 +254,21 @@ async def test_of_several_gateways_on_one_database_exactly_one_tells(postgres_ur
     finally:
         for store in both:
             await store.close()
+
+
+async def test_a_look_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    store_due, failures = AlarmWatch.store_due, [RuntimeError("a bug"), RuntimeError("another")]
+
+    async def fails(self: AlarmWatch) -> None:
+        if failures:
+            raise failures.pop()
+        await store_due(self)
+
+    async with running(BASE) as gateway:
+        monkeypatch.setattr(AlarmWatch, "store_due", fails)
+        gateway.recorder("app").otherwise = Unavailable("gone")
+        with structlog.testing.capture_logs() as logs:
+            await gateway.send("RECORD_START")
+            await gateway.advance(5)
+        assert [one["event"] for one in logs].count("alarms_not_looked_for") == 2
+        assert types(gateway) == ["gateway.sink.down"]
