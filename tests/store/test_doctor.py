@@ -52,7 +52,10 @@ def test_a_postgresql_has_all_of_it_and_is_left_as_it_was(postgres_store_url: st
 # What a server may be that only speaks like PostgreSQL: what it makes of a statement, which trial sees it, and how bad it is.
 OTHERS = [
     (r"^BEGIN.*", "SELECT 1", "transactions", "missing"),
+    (r"SELECT token FROM \{t\} WHERE id = 2", "SELECT 0", "transactions", "missing"),
     (r"REPEATABLE READ", "READ COMMITTED", "what is out of order", "missing"),
+    (r"^UPDATE (.*) token \+ 1 WHERE id = 2", r"UPDATE \1 token / 0 WHERE id = 2", "what is out of order", "missing"),
+    (r"^INSERT .*DO NOTHING RETURNING id$", "SELECT 3", "unique keys", "missing"),
     (r"WHERE o.state = 'dead'", "", "unique keys", "missing"),
     (r"CREATE UNIQUE INDEX", "CREATE INDEX", "unique keys", "missing"),
     (r"AND token = %s", "AND %s IS NOT NULL", "fencing", "missing"),
@@ -61,12 +64,14 @@ OTHERS = [
     (r"WITH ORDINALITY", "WITH ORDER", "statements", "missing"),
     (r"gone AS \(UPDATE (.*) RETURNING g.id\)", "gone AS (SELECT 1 WHERE false)", "statements", "missing"),
     (r"bytea", "text", "values", "missing"),
+    (r"WHERE id > 99", "WHERE id = 1", "values", "missing"),
     (r"COLLATE \"C\" >", 'COLLATE "und-x-icu" >', "values", "missing"),
     (r"REFERENCES \{t\} \(id\) ON DELETE CASCADE", "", "foreign keys", "missing"),
     (r"SELECT pg_advisory_xact_lock", "SELECT pg_notify('x', 'y') WHERE 0 <>", "advisory locks", "noted"),
     (r"READ COMMITTED", "REPEATABLE READ", "fresh snapshots", "missing"),
     (r"AS IDENTITY PRIMARY", "AS IDENTITY (CACHE 50) PRIMARY", "sequences", "missing"),
     (r"LANGUAGE sql", "LANGUAGE none", "functions", "noted"),
+    (r"SELECT \{t\}_next\('one'\)", "SELECT 7", "functions", "noted"),
     (r"^LISTEN", "UNLISTEN", "LISTEN", "noted"),
     (r"LOCK TABLE", "LOCK NOTHING", "moving", "noted"),
 ]
@@ -148,6 +153,17 @@ def test_what_a_server_does_not_tell_is_not_asked_again(shared_url: str, becomes
     diagnosis = examine(parse_address(shared_url))
     assert diagnosis.fits
     assert "connections" not in findings(diagnosis)
+
+
+def test_a_server_that_is_kept_badly_is_told(shared_url: str, becomes: Callable[[str, str], None]) -> None:
+    for pattern, other, name in (
+        ("SELECT coalesce.*pg_backend_pid..", "SELECT 4000", "old transaction"),
+        (r"current_setting\('autovacuum', true\)", "'off'", "autovacuum"),
+        (r"current_setting\('full_page_writes', true\)", "'off'", "full_page_writes"),
+        (r"current_setting\('synchronous_standby_names', true\)", "'two'", "standbys"),
+    ):
+        becomes(f"(?s){pattern}", other)
+        assert findings(examine(parse_address(shared_url)))[name].grade == ("ok" if name == "standbys" else "unwise")
 
 
 def test_a_pooler_that_lends_connections_is_named(postgres_url: str) -> None:
