@@ -16,6 +16,7 @@ from gateway.store.store import Store
 from tests.patience import PATIENCE_S, eventually
 
 from .conftest import Build, House, Scripted, event, policy
+from .test_pulled import Fetched, give, lane_of
 
 LONG = {"timeout": "10s", "retry": {"initial": "1s", "max": "1s"}}
 
@@ -147,3 +148,22 @@ async def test_a_suspect_that_gets_on_lets_the_others_go_beside_it(build: Build)
     assert not others.is_set()
     end.set()
     await eventually(lambda: again.rows() == ["delivered"] * 2)
+
+
+async def test_a_lease_that_cannot_be_given_back_ends_and_comes_again(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a pull sink: what was leased for an answer that nobody hears."""
+    house = await build(Fetched())
+    await house.put(event(1))
+    lane = lane_of(house)
+    given = await give(house)
+    fails(monkeypatch, "release", StoreUnavailable("away"))
+    with capture_logs() as logs:
+        await lane.give_back(given)
+    assert [line["event"] for line in logs] == ["lease_not_returned"]
+    assert await lane.peek(5) == []
+    house.clock.advance(61)
+    (again,) = await give(house)
+    assert again.event == event(1)
+    assert (await lane.give_back([again]), [one.event for one in await lane.peek(5)]) == (None, [event(1)])
