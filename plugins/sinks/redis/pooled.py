@@ -25,6 +25,13 @@ class _Cut(Connection):
         cut(self._writer)
         await super().disconnect(*given, **named)
 
+    def __del__(self, *given: Any) -> None:
+        """One that was cut is closed, also where nobody told its library so."""
+        writer = getattr(self, "_writer", None)
+        if writer is not None and writer.is_closing():
+            self._writer = None
+        super().__del__(*given)
+
 
 class _CutEncrypted(_Cut, SSLConnection):
     pass
