@@ -16,6 +16,7 @@ from gateway.runtime.clock import Clock
 from gateway.store import store as store_module
 from gateway.store.engine.patience import awaited
 from gateway.store.postgres import backend
+from gateway.store.postgres import session as session_module
 from gateway.store.postgres.session import PREPARE_THRESHOLD, PostgresSession
 from gateway.text.store_address import parse_address
 from tests.store.conftest import Opener
@@ -92,7 +93,9 @@ async def test_the_mode_that_cannot_work_is_refused_with_the_poolers_own_words(
 async def test_in_a_transaction_behind_a_pooler_the_server_has_its_bound_too(pooled: str) -> None:
     session = await asyncio.to_thread(PostgresSession, parse_address(pooled))
     with session.atomic():
-        assert session.rows("SELECT current_setting('statement_timeout')") == [("5s",)]
+        assert session.rows("SELECT current_setting('statement_timeout')") == [
+            (f"{session_module.STATEMENT_MS // 1000}s",)
+        ]
     assert session.rows("SELECT current_setting('statement_timeout')") == [("0",)]
     assert session.connection.prepare_threshold is None
     session.close()

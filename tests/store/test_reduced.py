@@ -22,6 +22,7 @@ from gateway.store.engine.migrations import migrate
 from gateway.store.engine.reruns import RERUNS
 from gateway.store.engine.session import Session
 from gateway.store.postgres import backend, batch, reduced
+from gateway.store.postgres import session as session_module
 from gateway.store.postgres.session import PostgresSession
 from gateway.store.store import Store
 from gateway.store.transfer import transfers
@@ -216,7 +217,9 @@ async def test_a_server_that_does_not_tell_or_take_a_setting_is_used_all_the_sam
     monkeypatch.setattr(PostgresSession, "_send", other)
     store = await open_at(url=postgres_store_url)
     assert (await take(store, new(1, "app")))[0].new
-    assert (await on_writer(store, lambda session: session.rows("SHOW statement_timeout"))) == [("5s",)]
+    assert (await on_writer(store, lambda session: session.rows("SHOW statement_timeout"))) == [
+        (f"{session_module.STATEMENT_MS // 1000}s",)
+    ]
     with StoreAdmin(postgres_store_url, clock=FrozenClock()) as admin:
         status = admin.status()
     assert (status.events, status.size_bytes) == (1, None)
