@@ -14,7 +14,8 @@ from gateway.config.load import load
 from tests import patience
 from tests.patience import PATIENCE_S
 from tests.running import KEY, Player
-from tests.web.doors import Reply, Served
+from tests.web.doors import Served
+from tests.web.raw_client import Reply
 
 OPERATE, READ = "o" * 40, "r" * 40
 CONFIG = f"""

@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.running import Player
 from tests.web.admin_api import CONFIG, OPERATE, ask, post, run_in
-from tests.web.doors import Client, Reply, Served
+from tests.web.doors import Served
+from tests.web.raw_client import Client, Reply
 
 PULL, OTHER = "p" * 40, "q" * 40
 PULLING = CONFIG.replace(

@@ -17,7 +17,8 @@ from gateway.web.api import event_stream
 from tests.patience import PATIENCE_S
 from tests.running import Player
 from tests.web.admin_api import READ, serve
-from tests.web.doors import Client, Served
+from tests.web.doors import Served
+from tests.web.raw_client import Client
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from gateway.web.listener_limits import ListenerLimits
 from tests import patience
 from tests.patience import PATIENCE_S
 from tests.running import KEY, Player, Running
-from tests.web.doors import Answer, Behind, Client, Served, networks, post, settings
+from tests.web.doors import Answer, Behind, Served, networks, post, settings
+from tests.web.raw_client import Client
 
 HEAD = b"POST /hooks/live HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 MOST = 1024 * 1024

@@ -12,7 +12,8 @@ import pytest
 
 from gateway.web.listener_limits import ListenerLimits
 from tests.patience import until
-from tests.web.doors import SHORT, Answer, Behind, Client, Served, post
+from tests.web.doors import SHORT, Answer, Behind, Served, post
+from tests.web.raw_client import Client
 
 HEAD = b"POST /hooks/live HTTP/1.1\r\nHost: x\r\n"
 

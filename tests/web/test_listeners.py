@@ -25,7 +25,8 @@ from gateway.web.stop import Stop
 from tests import threads
 from tests.patience import PATIENCE_S, until
 from tests.running import free_port
-from tests.web.doors import Behind, Client, Reply, Served, networks, settings
+from tests.web.doors import Behind, Served, networks, settings
+from tests.web.raw_client import Client, Reply
 
 
 def connects(port: int) -> bool:

@@ -60,9 +60,7 @@ def shared() -> Iterator[Served]:
 
 def no_server_error(served: Served, data: bytes) -> None:
     with served.public() as client:
-        client.send(data)
-        client.sock.shutdown(1)
-        answer = client.rest()
+        answer = client.send(data).end().rest()
     assert not re.search(rb"HTTP/1\.1 5\d\d", answer), answer
     for head in re.findall(rb"HTTP/1\.1 \d{3} [^\r]*\r\n((?:[^\r\n]+\r\n)*)\r\n", answer):
         names = {line.split(b":")[0] for line in head.splitlines()}

@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from gateway.testing.corpus import Case, cases
 from gateway.web import private
-from tests.web.doors import Reply, Served
+from tests.web.doors import Served
+from tests.web.raw_client import Reply
 
 
 def test_health_is_that_the_process_lives(served: Served) -> None:

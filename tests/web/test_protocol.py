@@ -19,7 +19,8 @@ import pytest
 from gateway.testing.corpus import Case, cases
 from gateway.web.listener_limits import ListenerLimits
 from tests.patience import PATIENCE_S, until
-from tests.web.doors import SHORT, Answer, Behind, Client, Served, post
+from tests.web.doors import SHORT, Answer, Behind, Served, post
+from tests.web.raw_client import Client
 
 HEAD = b"POST /hooks/live HTTP/1.1\r\nHost: x\r\n"
 RAW = {case.id: case for case in cases("raw")}

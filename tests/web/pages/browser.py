@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from tests.web.doors import Reply, Served
+from tests.web.doors import Served
+from tests.web.raw_client import Reply
 
 OPERATE, READ = "o" * 40, "r" * 40
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
