@@ -34,7 +34,9 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
     "nobody takes up what was in flight when it died": (
         Change("gateway/store/store.py", "repair(session, alone=self._backend.alone)", "repair(session, alone=False)"),
         Change(
-            "gateway/store/sqlite/leases.py", "gone = self._front(sink, Rank.LEASED, now, most, skip, group)", "gone = []"
+            "gateway/store/sqlite/leases.py",
+            "gone = self._front(sink, Rank.LEASED, now, most, skip, group)",
+            "gone = []",
         ),
     ),
     "it does not wait for the disk": (
