@@ -159,10 +159,12 @@ def _ms(event: Event) -> int | None:
 
 def _place(event: Event) -> str:
     """Where the file lies, without what signs a link."""
-    stored = event.files[0].storage if event.files else None
-    if stored is not None and stored.bucket and stored.key:
-        return f"{stored.bucket}/{stored.key}"
-    url = event.files[0].download_url or event.files[0].play_url or ""
+    if not event.files:  # a vendor's list of another kind may have such
+        return ""
+    file = event.files[0]
+    if file.storage is not None and file.storage.bucket and file.storage.key:
+        return f"{file.storage.bucket}/{file.storage.key}"
+    url = file.download_url or file.play_url or ""
     return url.partition("?")[0] if _is_url(url) else ""
 
 
