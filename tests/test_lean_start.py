@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[1]
 
 KEPT_OUT = {
@@ -67,7 +69,7 @@ def test_a_gateway_that_serves_the_example_has_not_imported_what_it_does_not_do(
     (tmp_path / "gateway.yaml").chmod(0o600)
     done = subprocess.run(
         [sys.executable, "-c", SERVES, str(tmp_path / "gateway.yaml")],
-        env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True, timeout=60,
+        env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True, timeout=PATIENCE_S,
     )  # fmt: skip
     imported = set(done.stdout.split())
     assert {
@@ -80,7 +82,7 @@ def test_a_gateway_that_serves_the_example_has_not_imported_what_it_does_not_do(
 
 
 def _run(code: str) -> None:
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT, timeout=60)
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT, timeout=PATIENCE_S)
 
 
 def test_who_asks_for_what_was_kept_out_gets_it_whole() -> None:

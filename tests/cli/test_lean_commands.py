@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED_BY_NONE = (
@@ -20,6 +21,7 @@ RUNS = """
 import contextlib, io, sys
 sys.argv = ["gateway", *sys.argv[1:]]
 from gateway.cli import main
+from tests.patience import PATIENCE_S
 answered = io.StringIO()
 with contextlib.suppress(SystemExit), contextlib.redirect_stdout(answered):
     main()
@@ -40,7 +42,7 @@ print(bool(answered.getvalue()), *sys.modules)
 def test_a_listing_imports_what_reads_the_store(stocked: list[str], folder: Path, arguments: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", RUNS, *arguments.split()], env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        cwd=folder, capture_output=True, text=True, check=True, timeout=60,
+        cwd=folder, capture_output=True, text=True, check=True, timeout=PATIENCE_S,
     )  # fmt: skip
     answered, *imported = done.stdout.split()
     assert (answered == "True") == ("events" in arguments)
