@@ -21,7 +21,6 @@ RUNS = """
 import contextlib, io, sys
 sys.argv = ["gateway", *sys.argv[1:]]
 from gateway.cli import main
-from tests.patience import PATIENCE_S
 answered = io.StringIO()
 with contextlib.suppress(SystemExit), contextlib.redirect_stdout(answered):
     main()

@@ -25,7 +25,7 @@ class _Cut(Connection):
         cut(self._writer)
         await super().disconnect(*given, **named)
 
-    def __del__(self, *given: Any) -> None:
+    def __del__(self, *given: object) -> None:
         """One that was cut is closed, also where nobody told its library so."""
         writer = getattr(self, "_writer", None)
         if writer is not None and writer.is_closing():
