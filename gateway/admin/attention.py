@@ -8,12 +8,14 @@ from typing import Final
 from gateway.admin.overview_results import Attention, Now
 from gateway.admin.sink_results import SinkItem, SourceItem
 from gateway.admin.timestamps import moment, stamp
+from gateway.config.document.diagnostics import ConfigError
 from gateway.events.alarm_text import alarm_text
 from gateway.model import KEY_EXPIRING, RELOAD_REFUSED, SOURCE_SILENT, STORE_LIMIT
 from gateway.store.admin.shown_rows import StandingAlarm
 from gateway.text.redaction import redact
 
 LONG_WAIT_MS: Final = 15 * 60 * 1000
+CONFIGURATION_REFUSED: Final = "configuration.refused"
 LIST_FAILURES_MIN: Final = 3  # in a row; a call that fails now and then needs nobody
 STANDING_LINKS: Final = {  # {about}: the source
     STORE_LIMIT: "/",
@@ -31,14 +33,19 @@ def attention(
     served: bool = True,
     sources: Sequence[SourceItem] = (),
     alarms: Sequence[StandingAlarm] = (),
+    refused: ConfigError | None = None,
 ) -> Iterator[Attention]:
-    """What needs a person at `at` (ms): first whether any gateway serves, then what alarms told of the gateway itself, what is
-    held, sink by sink, and the sources: whose vendor's list cannot be had, whose key ends, which are silent."""
+    """What needs a person at `at` (ms): first whether any gateway serves, whether the configuration is `refused` as the file is
+    now, then what alarms told of the gateway itself, what is held, sink by sink, and the sources: whose vendor's list cannot be had, whose key ends, which are silent."""
     if not served:
         waiting = f", and {_many(now.waiting, 'delivery')} {_verb(now.waiting, 'wait')}" if now.waiting else ""
         text = f"no gateway runs on this store: callbacks are not taken{waiting}"
         yield Attention(kind="gateway.stopped", about="", count=None, text=text, since=now.oldest_waiting_at, link="/")
-    elif alarms:  # nobody looks any more at whether they hold
+    if refused is not None:
+        then = "a gateway that runs goes on with the one before" if served else "no gateway starts with it"
+        text = f"{refused_text(refused)}; {then}"
+        yield Attention(kind=CONFIGURATION_REFUSED, about="", count=None, text=text, since=None, link="/config")
+    if served and alarms:  # where none runs nobody looks any more at whether they hold
         yield from _standing(alarms, {source.name for source in sources})
     if now.held:
         text = f"{_many(now.held, 'event')} held: another content came under a known id or signature"
@@ -50,6 +57,14 @@ def attention(
             text = f"the vendor's list of {source.name} cannot be had: {redact(source.reconcile_error or '')}"
             link = f"/sources/{source.name}"
             yield Attention(kind="source.unlisted", about=source.name, count=None, text=text, since=None, link=link)
+
+
+def refused_text(refused: ConfigError) -> str:
+    """The first that is wrong with a configuration: where, what, and what to do; and how much else is."""
+    first, *others = refused.problems
+    hint = f" (hint: {first.hint})" if first.hint else ""
+    more = f", and {len(others)} more" if others else ""
+    return redact(f"the configuration is refused: {first.line_text}{hint}{more}")
 
 
 def _standing(alarms: Sequence[StandingAlarm], sources: Container[str]) -> Iterator[Attention]:

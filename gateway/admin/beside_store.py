@@ -109,6 +109,7 @@ class BesideStore:
 
     def route(self, event: dict[str, object], config: str | None) -> RouteAnswer:
         """Where an event would go, by today's routes or by these."""
+        self._must_be_well()
         return configuration.route(self._gateway.loaded, event, config)
 
     # -- acts, one at a time
@@ -123,6 +124,7 @@ class BesideStore:
 
     def replay(self, ref: str, asked: ReplayCommand) -> OneDone:
         """Another round."""
+        self._must_be_well()
         return self._alone(lambda: acts.replay(self._gateway, [ref], asked, self._actor, self._admin))
 
     def pause(self, sink: str) -> OneDone:
@@ -132,6 +134,10 @@ class BesideStore:
     def resume(self, sink: str) -> OneDone:
         """Let a sink go on."""
         return acts.resume(self._gateway, sink, self._actor, self._admin)
+
+    def _must_be_well(self) -> None:
+        if (refused := self._gateway.loaded.refused) is not None:
+            raise refused
 
     @property
     def _minute(self) -> int:

@@ -46,7 +46,17 @@ def overview(gateway: Running, window: Window, started_at: int | None, masked: b
         last_24h=_counts(day.sums),
         sinks=sinks,
         sources=sources,
-        attention=list(attention(there, sinks, now, served=served, sources=sources, alarms=admin.standing_alarms())),
+        attention=list(
+            attention(
+                there,
+                sinks,
+                now,
+                served=served,
+                sources=sources,
+                alarms=admin.standing_alarms(),
+                refused=gateway.loaded.refused,
+            )
+        ),
         window=window,
         step=shown.step * 60,
         minutes=_minutes(shown),

@@ -63,7 +63,7 @@ def _source(
             refused[one.name.rpartition(" ")[2]] += one.total
     last = max((one.last_at for one in mine), default=None)
     path = None
-    if configured is not None:
+    if configured is not None and configured.path:  # empty: of a refused configuration, which does not say it
         path = f"/hooks/{MASK if masked and configured.path != name else configured.path}"
     return SourceItem(
         name=name,

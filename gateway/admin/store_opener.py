@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gateway.errors import StoreUnavailable
 from gateway.store.admin.deliveries import Configured
 from gateway.store.admin.queries import StoreQueries
 
 if TYPE_CHECKING:
     from gateway.config.grammar.settings import Settings
+    from gateway.config.loaded import Loaded
     from gateway.runtime.clock import Clock
     from gateway.store.admin.admin import StoreAdmin
 
@@ -33,6 +37,18 @@ def store_admin(settings: Settings, *, clock: Clock | None = None) -> StoreAdmin
 def store_questions(url: str, settings: Callable[[], Settings]) -> StoreQueries:
     """A store that is kept in plain, for questions alone; `settings` are read when one needs them. Raises StoreUnavailable."""
     return StoreQueries(url, known=lambda: _configured(settings()))
+
+
+def with_names_of_store(loaded: Loaded) -> Loaded:
+    """A configuration of which not all names could be read, with those that its store knows."""
+    from gateway.config.refused_file import stand_in_sink, stand_in_source
+
+    settings = loaded.settings
+    with suppress(StoreUnavailable), store_admin(settings) as admin:
+        sinks = {name: stand_in_sink() for name in admin.sink_names()} | dict(settings.sinks)
+        sources = {name: stand_in_source() for name in admin.sources() if name} | dict(settings.sources)
+        settings = settings.model_copy(update={"sinks": sinks, "sources": sources})
+    return replace(loaded, settings=settings)
 
 
 def _configured(settings: Settings) -> Configured:

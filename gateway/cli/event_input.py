@@ -45,6 +45,7 @@ def events(
     """The events that were described in one of three ways. Raises UsageError."""
     from gateway.events.samples import event_of
 
+    invocation.must_be_well()
     if (event_file is not None) + (callback_file is not None) + bool(filled) != 1:
         raise click.UsageError(
             "describe one event: --event FILE, --callback FILE --source NAME, or --type and its fields"

@@ -43,6 +43,7 @@ class Invocation:
     def __init__(self, config: str | None = None) -> None:
         self.config = config
         self._loaded: dict[tuple[bool, bool], Loaded] = {}
+        self._despite: Loaded | None = None
 
     @property
     def path(self) -> Path:
@@ -78,8 +79,40 @@ class Invocation:
 
     @property
     def settings(self) -> Settings:
-        """What does not depend on secrets: names, routes, addresses, the store."""
-        return self.named().settings
+        """What does not depend on secrets: names, addresses, the store; of a refused configuration what `seen` has."""
+        return self.seen().settings
+
+    def seen(self, *, remarked: bool = True) -> Loaded:
+        """The configuration for who looks after its store. Of one that is refused, where the store is and the names, so that a
+        person can do that meanwhile, and says so once (unless `remarked` is false). Raises ConfigError where even that is not known.
+        """
+        if self._despite is not None:
+            return self._despite
+        from gateway.config.document.diagnostics import ConfigError
+
+        try:
+            return self.named()
+        except ConfigError:
+            from gateway.config.load import load
+
+            loaded = load(self.path, environ=os.environ, placeholders=True, judge=False, despite=True)
+            if (refused := loaded.refused) is None:  # nothing is wrong but that something of the store is not here
+                raise
+        if loaded.cut:
+            from gateway.admin.store_opener import with_names_of_store
+
+            loaded = with_names_of_store(loaded)
+        self._despite = loaded
+        if remarked:
+            from gateway.admin.attention import refused_text
+            from gateway.cli.output import remark
+
+            remark(f"{refused_text(refused)}; `gateway check` says all of it. What follows is of the store alone.")
+        return loaded
+
+    def must_be_well(self) -> None:
+        """For what the routes, keys or types of the configuration decide. Raises ConfigError where it is refused."""
+        self.named()
 
     def named(self) -> Loaded:
         """The configuration for what does not depend on secrets.
@@ -96,7 +129,7 @@ class Invocation:
         """Today's routes."""
         from gateway.routing import Router
 
-        return Router(self.settings.all_routes)
+        return Router(self.named().settings.all_routes)
 
     def admin(self) -> StoreAdmin:
         """The store, beside a gateway that may be running. Use it in a `with`."""
@@ -120,7 +153,7 @@ class Invocation:
         """The admin side, beside the store. `whole`: with what signs URLs. Use it in a `with`."""
         from gateway.admin.beside_store import BesideStore
 
-        return BesideStore(self.named(), whole=whole, actor=actor)
+        return BesideStore(self.seen(remarked=False), whole=whole, actor=actor)
 
     def local(self) -> Invocation:
         """What a command works on that can only work beside a configuration."""

@@ -27,6 +27,7 @@ COLOURS: Final = {
 }
 WHAT_TO_DO: Final = {
     "gateway.stopped": "gateway serve",
+    "configuration.refused": "gateway check",
     "event.held": "gateway events list --held",
     "sink.orphaned": "gateway deliveries move {about} --to SINK",
     "sink.down": "gateway sinks test {about}",

@@ -65,6 +65,9 @@ class RemoteInvocation(Invocation):
             server=server,
         )
 
+    def must_be_well(self) -> None:
+        """Its gateway runs with one that is."""
+
     @functools.cached_property
     def router(self) -> Any:
         """The routes that run there."""

@@ -57,7 +57,7 @@ class Entries:
         for name, table in self._named(node, root, "sources"):
             cls = self._type(table, "source")
             core = self.validation.model(
-                _only(table, SOURCE_KEYS), SourceSettings, given={"path": name, **_left_out(table)}
+                table.only(SOURCE_KEYS), SourceSettings, given={"path": name, **_left_out(table)}
             )
             if core is not None:
                 self.validation.problems += read_allow_files(core, table)
@@ -259,13 +259,6 @@ class Entries:
         self.validation.problems += [
             place.problem(found=f"the {instance.type} cannot work here: {text}") for text in texts
         ]
-
-
-def _only(table: Table, keys: Collection[str]) -> Table:
-    entries = {key: node for key, node in table.entries.items() if key in keys}
-    return Table(
-        file=table.file, line=table.line, column=table.column, path=table.path, entries=entries, keys=table.keys
-    )
 
 
 def _left_out(table: Table) -> Mapping[str, object]:

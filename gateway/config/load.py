@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 from gateway.config import crosschecks
 from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, ConfigError, Diagnostic, in_order, near
-from gateway.config.document.file_bytes import read_bounded
 from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, is_null, scalars
 from gateway.config.document.substitution import Substitution
-from gateway.config.document.yaml import compose, shown_key
+from gateway.config.document.yaml import shown_key
 from gateway.config.entries import Entries
 from gateway.config.grammar.settings import (
     AdminSettings,
@@ -29,6 +28,7 @@ from gateway.config.grammar.settings import (
 from gateway.config.loaded import Loaded, refuse_demo_keys, refuse_to_serve, settings_secrets
 from gateway.config.overrides import override
 from gateway.config.redact_checks import redacted_needs
+from gateway.config.refused_file import read_despite, read_whole, usable
 from gateway.config.store_location import store_settings
 from gateway.config.validation import Validation, where_raised
 from gateway.config.watch_checks import watch_problems
@@ -46,15 +46,18 @@ def load(
     environ: Mapping[str, str] | None = None,
     placeholders: bool = False,
     judge: bool = True,
+    despite: bool = False,
     registry: Callable[[Sequence[str], Path], Registry] = Registry,
 ) -> Loaded:
     """The configuration in this file. Raises ConfigError with every problem.
 
     `environ`: for `${NAME}` and the GATEWAY_ overrides; None: the process's own. `placeholders`: what is not set or
     not readable is stood in for. `judge=False` leaves out what costs time and changes nothing: trying `where` on samples.
+    `despite` all that is wrong, what says where the store is, and the names: the rest is in `refused` then, and raised only
+    where the store cannot be known. Nothing may be decided by such a one.
     """
     path = Path(path)
-    return _Loading(path, os.environ if environ is None else environ, placeholders, judge).load(registry)
+    return _Loading(path, os.environ if environ is None else environ, placeholders, judge, despite).load(registry)
 
 
 S = TypeVar("S", bound=Section)
@@ -66,19 +69,20 @@ class _FileHead(Section):
 
 
 class _Loading:
-    def __init__(self, path: Path, environ: Mapping[str, str], placeholders: bool, judge: bool) -> None:
+    def __init__(self, path: Path, environ: Mapping[str, str], placeholders: bool, judge: bool, despite: bool) -> None:
         self._path = path
         self._environ = environ
         self._placeholders = placeholders
         self._judge = judge
+        self._despite = despite
         self._plugins: tuple[str, ...] = ()
         self._validation = Validation(path.absolute().parent)
         self._problems = self._validation.problems
         self._warnings = self._validation.warnings
 
     def load(self, make_registry: Callable[[Sequence[str], Path], Registry]) -> Loaded:
-        source, mode = read_bounded(self._path)
-        root = compose(source, str(self._path))
+        read = read_despite(self._path) if self._despite else read_whole(self._path)
+        root, mode = read.root, read.mode
         substitution = Substitution(self._environ, self._validation.base, self._placeholders)
         substitution.substitute(root)
         self._problems += substitution.problems
@@ -91,14 +95,20 @@ class _Loading:
         self._unknown(root)
         registry = self._registry(root, make_registry)
         settings, entries = self._settings(root, registry)
+        refused: ConfigError | None = None
+        if self._despite and (read.mistaken or self._problems):
+            refused = read.refused(self._problems, self._warnings)
+            settings = usable(settings, read, refused, registry, self._validation.base)
         for _, secret in settings_secrets(settings):
             redaction.learn_secret(secret.reveal())
         self._warnings += crosschecks.clear_text(root, mode, list(scalars(root)))
         if self._judge:
             self._hear(entries, settings, root)
-        if self._problems:
+        if self._problems and refused is None:
             raise ConfigError(self._problems, self._warnings)
         return Loaded(
+            refused=refused,
+            cut=read.cut,
             settings=settings,
             registry=registry,
             path=self._path,

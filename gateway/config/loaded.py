@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gateway.config.document.diagnostics import Diagnostic
+from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.grammar.settings import Settings
 from gateway.model import Event, order_key
 from gateway.plugin.registry import Registry
@@ -33,7 +33,9 @@ class Loaded:
     `${…}` that were put into one.
 
     `guessed` says that something in the routes is a stand-in (`check --no-secrets`), so that tests cannot judge them;
-    `store_guessed` the same of the store, which cannot be opened then.
+    `store_guessed` the same of the store, which cannot be opened then. `refused` is what is wrong with the file, where it was
+    read despite that: only where the store is, the time zone and the names can be asked then; and of one that was `cut`,
+    because reading it ended too soon, not all names.
     """
 
     settings: Settings
@@ -44,6 +46,8 @@ class Loaded:
     forms: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     guessed: bool = False
     store_guessed: bool = False
+    refused: ConfigError | None = None
+    cut: bool = False
 
     @property
     def watched_files(self) -> Sequence[Path]:

@@ -184,6 +184,7 @@ def move(invocation: Invocation, sink: str, target: str, yes: bool, dry_run: boo
 
     A delivery whose event the other sink has already is cancelled. What it would do is said first, and asked.
     """
+    invocation.must_be_well()
     invocation.sink(target)
     if sink == target:
         raise click.UsageError(f"{sink} and --to {target} are the same sink")

@@ -43,6 +43,7 @@ def replay(
     """
     if sinks and reroute:
         raise click.UsageError("--to and --reroute exclude each other")
+    invocation.must_be_well()
     to: Sequence[str] | None = [invocation.sink(name) for name in sinks] or None
     chosen = _refs(refs)
     question = f"{_count(chosen)} will be delivered once more."
@@ -60,6 +61,7 @@ def replay(
 @pass_invocation
 def release(invocation: Invocation, refs: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Deliver held events after all, by today's routes. Compare them first: `gateway events show ID`."""
+    invocation.must_be_well()
     chosen = _refs(refs)
     question = f"{_count(chosen)} will be held no more and delivered."
     if not agreed(question, len(chosen), yes=yes or len(chosen) == 1, dry_run=dry_run, always=False):
@@ -101,6 +103,7 @@ def erase(
         raise click.UsageError(
             "name events by their ids, or say which are meant (--stream, --source, --type, --since, --until)"
         )
+    invocation.must_be_well()  # because it decides which refused callbacks are the event's too
     chosen = _refs(refs) if refs else _fitting(invocation, meant)
     question = f"{_count(chosen)} will be erased for ever."
     if not chosen:

@@ -118,6 +118,7 @@ def retry(invocation: Invocation, ids: tuple[int, ...], source: str | None, yes:
     """
     if bool(ids) == (source is not None):
         raise click.UsageError("name callbacks by ID, or all of one source with --source")
+    invocation.must_be_well()
     with invocation.admin() as admin:
         chosen = list(ids) if source is None else _of_source(admin, invocation.source(source))
         if not chosen:

@@ -30,7 +30,7 @@ def command(invocation: Invocation) -> None:
     if invocation.remote is not None:
         _say(invocation.remote.post("/reload"))
         return
-    listener = invocation.settings.admin
+    listener = invocation.named().settings.admin
     token = next((one for one in listener.all_tokens if one.role == "operate"), None)
     if token is None:
         raise GatewayError(

@@ -70,7 +70,9 @@ def show(invocation: Invocation, name: str, as_json: bool) -> None:
     """The source NAME: what `list` says, with times and sizes, and the least trust that it takes."""
     invocation.source(name)
     (row,) = (row for row in _rows(invocation)[0] if row.name == name)
-    trust = invocation.settings.sources[name].min_trust.value
+    configured = invocation.settings.sources[name]
+    known_whole = getattr(configured, "options", configured) is not None  # not of a refused configuration
+    trust = configured.min_trust.value if known_whole else None
     if as_json:
         click.echo(visible_json({**_object(row), "min_trust": trust}, indent=True))
         return
@@ -119,7 +121,7 @@ def _rows(invocation: Invocation) -> tuple[Sequence[_SourceLine], int]:
         _SourceLine(
             name,
             one.type,
-            settings.server.callback_url(one.path),
+            settings.server.callback_url(one.path) if one.path else None,
             heard,
             key_rows(getattr(one, "options", None), heard, now),
         )

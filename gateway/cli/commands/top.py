@@ -47,9 +47,9 @@ def command(invocation: Invocation, every: timedelta, times: int | None) -> None
     the size of the window. Elsewhere, as in a pipe, the lines of `gateway status` come again and again. Ctrl-C ends it
     with exit code 0.
     """
-    zone = output.Times(invocation.settings.locale.timezone)
     looks = itertools.count() if times is None else range(times)
     with invocation.service() as service:
+        zone = output.Times(invocation.settings.locale.timezone)
         try:
             if sys.stdout.isatty():
                 from gateway.cli.screen import Screen

@@ -34,10 +34,15 @@ class Diagnostic:
             return f"found {self.found}, expected {self.expected}"
         return self.found or f"expected {self.expected}"
 
-    def __str__(self) -> str:
+    @property
+    def line_text(self) -> str:
+        """Where and what, without the hint."""
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         subject = f"{self.path}: " if self.path else ""
-        return f"{place}: {subject}{self.message}" + (f"\n    hint: {self.hint}" if self.hint else "")
+        return f"{place}: {subject}{self.message}"
+
+    def __str__(self) -> str:
+        return self.line_text + (f"\n    hint: {self.hint}" if self.hint else "")
 
     def as_dict(self) -> dict[str, object]:
         """For `check --json`: the fields and the message."""

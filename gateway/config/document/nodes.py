@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -87,6 +87,13 @@ class Table(YamlNode):
         """The place of a key, for errors about the key and not its value."""
         line, column = self.keys.get(name, (self.line, self.column))
         return YamlNode(file=self.file, line=line, column=column, path=self.below(name))
+
+    def only(self, keys: Collection[str]) -> Table:
+        """The same table without its other keys."""
+        entries = {key: node for key, node in self.entries.items() if key in keys}
+        return Table(
+            file=self.file, line=self.line, column=self.column, path=self.path, entries=entries, keys=self.keys
+        )
 
 
 def is_null(node: YamlNode | None) -> bool:

@@ -23,6 +23,22 @@ def compose(source: bytes, file: str) -> YamlNode:
     return _Composer(file).compose(_decode(source, file))
 
 
+def compose_despite(source: bytes, file: str) -> tuple[Table, ConfigError | None, str | None]:
+    """The top of the document as far as it can be read, what is wrong with it, and the entry in which reading ended (empty:
+    none; None: it was read to its end)."""
+    composer = _Composer(file)
+    error = None
+    try:
+        composer.compose(_decode(source, file))
+    except ConfigError as mistaken:
+        error = mistaken
+    root = composer.root or Table(file=file, line=1, column=1)
+    if isinstance(root, Table):
+        return root, error, composer.begun
+    wrong = Diagnostic(file=file, line=1, column=1, found="no mapping", expected="a mapping: version, sources, …")
+    return Table(file=file, line=1, column=1), error or ConfigError([wrong]), ""
+
+
 def _decode(source: bytes, file: str) -> str:
     if len(source) > DOCUMENT_BYTES_MAX:
         raise ConfigError([Diagnostic(file=file, found="a file of more than 1 MiB", expected="at most 1 MiB")])
@@ -46,6 +62,19 @@ class _Composer:
         self._open: list[Items | Table] = []
         self._keys: list[Scalar | None] = []  # the key that waits for its value, for each open table
         self._root: YamlNode | None = None
+
+    @property
+    def root(self) -> YamlNode | None:
+        """What was built so far."""
+        return self._root
+
+    @property
+    def begun(self) -> str | None:
+        """The entry at the top that was begun and not read to its end; empty: none of them; None: nothing is open."""
+        if not self._open:
+            return None
+        key = self._keys[0]
+        return key.text if key is not None else self._open[1].path if len(self._open) > 1 else ""
 
     def compose(self, text: str) -> YamlNode:
         documents = 0
