@@ -33,8 +33,9 @@ from gateway.recordings.watch_setup import watch_setup
 from gateway.reload import Reloaded, ReloadRefused, compare, kept_sinks, refuse_what_is_wrong
 from gateway.reloader import Reloader
 from gateway.routing import Router, RoutingDecision
-from gateway.runtime.background import tireless
+from gateway.runtime.background import end_tasks, tireless
 from gateway.runtime.clock import Clock
+from gateway.runtime.duty import Duties
 from gateway.runtime.failure_shield import harmless
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
@@ -60,6 +61,8 @@ class Gateway:
         self.loaded = loaded
         self.clock = clock or Clock()
         self.metrics = Metrics(self.clock)
+        self.duties = Duties(self.clock, self.metrics.duty_failures)
+        self.metrics.duty_late_seconds.seconds = self.duties.late
         self.traces = make_traces(os.environ) if traces is None else traces
         self.stopping = False
         self._opened = False
@@ -96,7 +99,7 @@ class Gateway:
         self._router = self._make_router(loaded)
         self._intake = self._make_intake(self._router)
         own = (self.store, self.clock, self.metrics, self.decide, self.own_stored)
-        self.alarms = AlarmWatch(*own, setup=lambda: self.settings.alarm_setup)
+        self.alarms = AlarmWatch(*own, setup=lambda: self.settings.alarm_setup, duties=self.duties)
         self._recordings = RecordingFollower(
             *own, setup=lambda: watch_setup(self.settings), see=self.alarms.see, keeps_order=self.dispatcher.keeps_order
         )
@@ -107,7 +110,7 @@ class Gateway:
             store=self.store,
             alarms=self.alarms,
             metrics=self.metrics,
-            clock=self.clock,
+            duties=self.duties,
         )
         self._duties = AdminDuties(self)
 
@@ -180,10 +183,7 @@ class Gateway:
         """Let what is being sent end within `grace` seconds, write every outcome, close sinks, store and client."""
         self.stop()
         self._watchdog.stop()
-        for task in self._background:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await end_tasks(*self._background)
         await self.alarms.close()
         if self._opened:
             await self.dispatcher.close(self.settings.server.shutdown_grace.total_seconds() if grace is None else grace)

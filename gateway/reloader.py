@@ -15,8 +15,8 @@ from gateway.errors import GatewayError, StoreError
 from gateway.model import RELOAD_REFUSED
 from gateway.plugin.own_code import own_code
 from gateway.reload import Reloaded, ReloadRefused
-from gateway.runtime.clock import Clock
-from gateway.runtime.file_watch import FileWatch
+from gateway.runtime.duty import Duties
+from gateway.runtime.file_watch import LOOK_SECONDS, FileWatch
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
 from gateway.store.admin.audit import Actor, AuditEntry
@@ -41,10 +41,10 @@ class Reloader:
         store: Store,
         alarms: AlarmWatch,
         metrics: Metrics,
-        clock: Clock,
+        duties: Duties,
     ) -> None:
         self._swap, self._path, self._files = swap, path, files
-        self._store, self._alarms, self._metrics, self._clock = store, alarms, metrics, clock
+        self._store, self._alarms, self._metrics, self._duties = store, alarms, metrics, duties
         self._turn = asyncio.Lock()
         self.file_state = "ok"  # for readiness: whether the file is what runs
 
@@ -79,7 +79,11 @@ class Reloader:
             with contextlib.suppress(GatewayError):  # it was said already
                 await self.reload(Actor("file watch", socket.gethostname()))
 
-        await FileWatch(self._files, changed, self._clock).watch_until_cancelled()
+        duty = self._duties.add("file watch", FileWatch(self._files, changed).turn, LOOK_SECONDS)
+        try:
+            await duty.do_until_cancelled(LOOK_SECONDS)
+        finally:
+            self._duties.remove(duty)
 
     def _tell_refused(self, error: GatewayError) -> None:
         self.file_state = "not what runs: the last reload was refused"

@@ -8,10 +8,12 @@ import sys
 import sysconfig
 import threading
 import time
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from gateway.plugin import Sink
+from gateway.runtime.background import run_tirelessly
 from gateway.runtime.failure_shield import harmless
 from gateway.runtime.lean_imports import import_structlog
 
@@ -42,7 +44,10 @@ class Watchdog:
     def start(self) -> None:
         """Watch the running loop and the thread it runs in."""
         loop, ident = asyncio.get_running_loop(), threading.get_ident()
-        self._thread = threading.Thread(target=self._watch, args=(loop, ident), name="watchdog", daemon=True)
+        watch = partial(self._watch, loop, ident)
+        self._thread = threading.Thread(
+            target=run_tirelessly, args=("watchdog", watch, self._over), name="watchdog", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:

@@ -13,6 +13,7 @@ from gateway.model import RELOAD_REFUSED
 from gateway.reload import Reloaded, ReloadRefused
 from gateway.reloader import Reloader
 from gateway.runtime.clock import FrozenClock
+from gateway.runtime.duty import Duties
 from gateway.runtime.metrics import Metrics
 from gateway.store.admin.audit import Actor, AuditEntry
 
@@ -37,7 +38,7 @@ class House:
             store=SimpleNamespace(audit=self._audit),  # type: ignore[arg-type]
             alarms=SimpleNamespace(see=self._see),  # type: ignore[arg-type]
             metrics=self.metrics,
-            clock=FrozenClock(),
+            duties=Duties(FrozenClock()),
         )
 
     async def reload(self) -> Reloaded:

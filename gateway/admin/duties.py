@@ -29,8 +29,8 @@ class AdminDuties:
         self.started_at = gateway.clock.ms()
         self.access = StoreAccess(gateway)
         self.hub = LiveHub()
-        self.teller = NewsExchange(gateway.store, gateway.metrics, self.hub, gateway.clock)
-        self.jobs = JobRunner(gateway, gateway.store, self.access, gateway.metrics.activity)
+        self.teller = NewsExchange(gateway.store, gateway.metrics, self.hub, gateway.clock, gateway.duties)
+        self.jobs = JobRunner(gateway, gateway.store, self.access, gateway.metrics.activity, gateway.duties)
         self.reconciler = Reconciler(gateway)
 
     def start(self) -> None:

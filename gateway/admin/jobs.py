@@ -16,6 +16,7 @@ from gateway.intake.reverify import ids_of, route_of
 from gateway.runtime.activity import Activity
 from gateway.runtime.background import Bell, end_tasks
 from gateway.runtime.clock import Clock
+from gateway.runtime.duty import Duties
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.admin import free_jobs
 from gateway.store.store import Store
@@ -45,7 +46,7 @@ def holders(loaded: Loaded) -> frozenset[str]:
 class JobRunner:
     """`start` and `close` once each. A job whose gateway died goes on here after half a minute, from where it stood."""
 
-    def __init__(self, gateway: Running, store: Store, access: StoreAccess, activity: Activity) -> None:
+    def __init__(self, gateway: Running, store: Store, access: StoreAccess, activity: Activity, duties: Duties) -> None:
         """`store` is asked whether there is a job at all; what is done goes over `access`, whose connections open then."""
         self._gateway = gateway
         self._store = store
@@ -54,11 +55,14 @@ class JobRunner:
         self._activity = activity
         self._task: asyncio.Task[None] | None = None
         self._under_way: dict[int, asyncio.Task[None]] = {}
-        self._bell = Bell(Clock())  # the machine's, because what other gateways do does not follow ours
+        self._duties = duties
+        self._clock = Clock()  # the machine's, because what other gateways do does not follow ours
+        self._bell = Bell(self._clock)
+        self._left = False  # what a gateway held that is gone is free
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._work_until_closed(), name="jobs")
+        self._task = self._duties.begin("jobs", self._begin, LOOK_SECONDS, bell=self._bell, clock=self._clock)
 
     def hurry(self) -> None:
         """A job was asked for."""
@@ -71,22 +75,13 @@ class JobRunner:
             with contextlib.suppress(GatewayError):
                 await self._store.write(lambda session: free_jobs.leave(session, self._owner))
 
-    async def _work_until_closed(self) -> None:
-        with contextlib.suppress(GatewayError):
+    async def _begin(self) -> None:
+        """Go on with what nobody goes on with, a few jobs at once."""
+        if not self._left:
             # nobody else serves this store, so whoever held a job is gone
             owner = self._owner if self._store.shared else None
             await self._store.write(lambda session: free_jobs.leave(session, owner))
-        while True:
-            try:
-                await self._begin()
-            except StoreUnavailable as error:
-                log.warning("jobs_not_read", error=str(error))
-            except Exception:
-                log.exception("jobs_failed")
-            await self._bell.wait(LOOK_SECONDS)
-
-    async def _begin(self) -> None:
-        """Go on with what nobody goes on with, a few jobs at once."""
+            self._left = True
         for id, task in list(self._under_way.items()):
             if task.done():
                 del self._under_way[id]

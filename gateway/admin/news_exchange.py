@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -12,17 +13,16 @@ from gateway.errors import StoreError
 from gateway.runtime.activity import Activity
 from gateway.runtime.background import Bell, end_tasks
 from gateway.runtime.clock import Clock
-from gateway.runtime.lean_imports import import_structlog
+from gateway.runtime.duty import Duties
 from gateway.store.admin import key_uses, live, minutes
 from gateway.store.store import Store
 
 NEWS_SECONDS: Final = 0.25  # between two looks while somebody watches
 IDLE_SECONDS: Final = 1.0
 COUNTS_SECONDS: Final = 2.0  # what a person sees after a first callback is no older
-FOLDED_HOURS_MAX: Final = 12  # at one time, every ten minutes: one is due in an hour
+FOLD_SECONDS: Final = 600.0  # between two looks for minutes that are to be hours, or forgotten
+FOLDED_HOURS_MAX: Final = 12  # at one look: one is due in an hour
 WATCH_SECONDS: Final = 3.0  # between two words to the other gateways that somebody watches here
-
-log = import_structlog().get_logger("gateway.admin")
 
 
 class Counting(Protocol):
@@ -35,52 +35,44 @@ class Counting(Protocol):
 class NewsExchange:
     """`start` and `close` once each. Nothing that goes wrong here stops a delivery."""
 
-    def __init__(self, store: Store, metrics: Counting, hub: LiveHub, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, metrics: Counting, hub: LiveHub, clock: Clock, duties: Duties | None = None
+    ) -> None:
         self._store = store
         self._activity = metrics.activity
         self._hub = hub
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
-        self._counts_at = self._watch_at = self._forget_at = 0.0
-        self._bell = Bell(Clock())  # the machine's, because other gateways' news do not follow ours
+        self._duties = duties or Duties(clock)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._machine = Clock()  # because other gateways' news do not follow ours
+        self._news_bell, self._watched_bell = Bell(self._machine), Bell(self._machine)
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._publish_until_closed(), name="teller")
+        begin = functools.partial(self._duties.begin, clock=self._machine)
+        self._tasks = [
+            begin("news", self.turn, IDLE_SECONDS, bell=self._news_bell),
+            begin("who watches", self._who_watches, WATCH_SECONDS, bell=self._watched_bell),
+            begin("counts", self._store_counts, COUNTS_SECONDS),
+            begin("old counts", self._fold, FOLD_SECONDS),
+        ]
 
     def hurry(self) -> None:
         """Somebody begins to watch: look at once."""
-        self._watch_at = 0.0
         self._activity.watched = True
-        self._bell.ring()
+        self._watched_bell.ring()
+        self._news_bell.ring()
 
     async def close(self) -> None:
         """Store what was counted, and end."""
-        if self._task is not None:
-            await end_tasks(self._task)
+        if self._tasks:
+            await end_tasks(*self._tasks)
             with contextlib.suppress(StoreError, TimeoutError):
                 async with asyncio.timeout(2.0):
                     await self._store_counts()
 
-    async def _publish_until_closed(self) -> None:
-        while True:
-            try:
-                await self.turn()
-            except StoreError as error:
-                log.warning("news_not_stored", error=str(error))
-            except Exception:
-                log.exception("news_failed")
-            await self._bell.wait(NEWS_SECONDS if self._activity.watched else IDLE_SECONDS)
-
-    async def turn(self) -> None:
-        """What is done again and again: store what was counted and told, and hear who watches."""
-        now = self._clock.monotonic()
-        if now >= self._counts_at:
-            self._counts_at = now + COUNTS_SECONDS
-            await self._store_counts()
-        if now >= self._watch_at:
-            self._watch_at = now + WATCH_SECONDS
-            await self._who_watches()
+    async def turn(self) -> float:
+        """Store what was told, and hear what others told; the seconds until the next time."""
         news, missed = self._activity.fetch_news()
         told: Sequence[live.LiveRow] = ()
         if news:
@@ -89,6 +81,7 @@ class NewsExchange:
             self._hub.feed(told)
         elif self._hub.streams and (news or self._store.shared):
             await self.publish_changes()
+        return NEWS_SECONDS if self._activity.watched else IDLE_SECONDS
 
     async def _who_watches(self) -> None:
         if self._hub.streams and self._store.shared:
@@ -125,11 +118,10 @@ class NewsExchange:
                 self._activity.key_uses_not_stored(uses)
                 raise
         self._activity.forget_old()
-        now = self._clock.monotonic()
-        if now >= self._forget_at:
-            self._forget_at = now + 600
-            minute = self._clock.ms() // 60_000
-            await self._store.write(lambda session: minutes.forget(session, minute))
-            for _ in range(FOLDED_HOURS_MAX):
-                if not await self._store.write(lambda session: minutes.fold(session, minute)):
-                    break
+
+    async def _fold(self) -> None:
+        minute = self._clock.ms() // 60_000
+        await self._store.write(lambda session: minutes.forget(session, minute))
+        for _ in range(FOLDED_HOURS_MAX):
+            if not await self._store.write(lambda session: minutes.fold(session, minute)):
+                break

@@ -1,4 +1,4 @@
-"""Sees that the only key in use of a source is to end: once a minute, by what the store knows of every key's last use."""
+"""Sees that the only key in use of a source is to end: by what the store knows of every key's last use."""
 
 from __future__ import annotations
 
@@ -41,14 +41,10 @@ class KeyWatch:
         self._clock = clock
         self._setup = setup
         self._see = see
-        self._look_at = 0.0
         self._known: set[str] = set()  # sources whose key was seen to end soon
 
     async def see_endings(self) -> None:
         """Raises StoreError."""
-        if self._clock.monotonic() < self._look_at:
-            return
-        self._look_at = self._clock.monotonic() + LOOK_SECONDS
         setup = self._setup()
         ending = any(key.valid_until is not None for keys in setup.keys.values() for key in keys)
         uses = await self._store.ask(key_uses.all_uses) if ending else {}

@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from gateway.alarms.alarm_event import alarm_event, new_alarm
+from gateway.alarms.key_watch import LOOK_SECONDS as KEY_LOOK_SECONDS
 from gateway.alarms.key_watch import KeyWatch
 from gateway.errors import StoreError
 from gateway.model import RELOAD_REFUSED, STORE_LIMIT, Event
 from gateway.routing import RoutingDecision
-from gateway.runtime.background import Bell, end_tasks, tireless
+from gateway.runtime.background import Bell, end_tasks
 from gateway.runtime.clock import Clock
+from gateway.runtime.duty import Duties
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
 from gateway.states import AlarmType
@@ -59,6 +61,7 @@ class AlarmWatch:
         stored: Callable[[Event, Announced], None],
         *,
         setup: Callable[[], Setup],
+        duties: Duties,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -71,19 +74,22 @@ class AlarmWatch:
         self._ended: set[tuple[str, str]] = set()  # what this process last saw end
         self._keys = KeyWatch(store, clock, setup, self.see)
         self._bell = Bell(clock)
-        self._task: asyncio.Task[None] | None = None
+        self._duties = duties
+        self._tasks: list[asyncio.Task[None]] = []
         self._logged: dict[str, float] = {}  # type -> when it was last logged that it could not be stored
-        self.busy = False  # it looks now
 
     async def open(self) -> None:
         """Begin. Raises StoreError."""
         self.see(RELOAD_REFUSED, CONFIGURATION, False)  # what was started is what the file says
         await self._store.begin_alarms()
-        self._task = tireless("alarms", self._watch_until_closed, self._clock)
+        self._tasks = [
+            self._duties.begin("alarms", self.store_due, LOOK_SECONDS, bell=self._bell),
+            self._duties.begin("keys", self._keys.see_endings, KEY_LOOK_SECONDS),
+        ]
 
     async def close(self) -> None:
         """Stop looking; what is due then is told by another gateway, or at the next start."""
-        await end_tasks(self._task)
+        await end_tasks(*self._tasks)
 
     def see(self, type: AlarmType, about: str, holds: bool, detail: str = "") -> None:
         """This process sees that a condition begins or ends; it is told once, whoever else sees it."""
@@ -108,17 +114,10 @@ class AlarmWatch:
 
     # -- looking
 
-    async def _watch_until_closed(self) -> None:
-        while True:
-            self.busy = True
-            try:
-                await self._keys.see_endings()
-                await self.store_due()
-            except Exception:  # whatever it is, the next look comes
-                log.exception("alarms_not_looked_for")
-            finally:
-                self.busy = False
-            await self._bell.wait(LOOK_SECONDS)
+    @property
+    def busy(self) -> bool:
+        """Whether it looks now."""
+        return self._duties.busy("alarms") or self._duties.busy("keys")
 
     async def store_due(self) -> None:
         """Once: what is due is stored, or it is logged that it could not be."""

@@ -83,8 +83,8 @@ class ErasureNotices:
                 if reached.failing:
                     log.info("erasures_told", sink=sink.name)
                 reached.failing = False
-        except StoreError as error:
-            self._failed(sink, reached, str(error))
+        except Exception as error:  # whatever it is, they are told later
+            self._failed(sink, reached, str(error) if isinstance(error, StoreError) else describe(error))
 
     def _failed(self, sink: Sink, reached: _ReachedSink, why: str) -> None:
         if not reached.failing:

@@ -44,7 +44,7 @@ class BlockingWorker:
 
     async def run(self, job: Callable[[], T]) -> T:
         """What the function returns or raises. Cancelled while it waits, it is never begun; begun, it runs to its end."""
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():  # it may have died where there was no memory
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
         future: concurrent.futures.Future[T] = concurrent.futures.Future()

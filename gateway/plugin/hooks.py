@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import threading
 import time
@@ -191,7 +192,10 @@ class _PluginThread:
                         return
                     self._changed.wait()
                 call, size = self._calls.popleft()
-            call()
+            with contextlib.suppress(
+                Exception
+            ):  # it has said what is wrong; where even that fails, the next call comes
+                call()
             del call  # because it would keep the last event alive
             with self._changed:
                 self._bytes -= size

@@ -19,8 +19,9 @@ from gateway.plugin.own_code import own_code
 from gateway.plugin.vendor_api import ListedPage, ListSpan, Reconcile
 from gateway.reconcile.listed_events import new_events
 from gateway.routing import RoutingDecision
-from gateway.runtime.background import Bell, end_tasks, tireless
+from gateway.runtime.background import Bell, end_tasks
 from gateway.runtime.clock import Clock
+from gateway.runtime.duty import Duties
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.outbox.reconciliation import ListedStored, ReconciliationRow, Run
 from gateway.store.records import OwnEvent
@@ -73,6 +74,8 @@ class ReconcilingGateway(Protocol):
     def metrics(self) -> ReconcileMetrics: ...
     @property
     def dispatcher(self) -> Ordering: ...
+    @property
+    def duties(self) -> Duties: ...
     def decide(self, event: Event) -> RoutingDecision: ...
     def own_stored(self, event: Event, announced: OwnEvent) -> None: ...
 
@@ -87,10 +90,11 @@ class Reconciler:
         self._bell = Bell(gateway.clock)
         self._read: Loaded | None = None
         self._options: Mapping[str, Reconcile] = {}
+        self._left = False  # what a gateway held that is gone is free
 
     def start(self) -> None:
         """Begin."""
-        self._task = tireless("reconciling", self._look_until_closed, self._gateway.clock)
+        self._task = self._gateway.duties.begin("reconciling", self._turn, LOOK_SECONDS, bell=self._bell)
 
     async def ask_now(self, name: str, since: timedelta | None) -> str:
         """Begin a run of this source, on this gateway or another; says what was done. Raises NotFound, Problem."""
@@ -115,17 +119,12 @@ class Reconciler:
             with contextlib.suppress(StoreError):
                 await self._gateway.store.leave_reconciliations()
 
-    async def _look_until_closed(self) -> None:
-        with contextlib.suppress(StoreError):
+    async def _turn(self) -> None:
+        if self._left:
+            await self.look_once()
+        else:
             await self._gateway.store.leave_reconciliations(dead=True)
-        while True:
-            await self._bell.wait(LOOK_SECONDS)
-            try:
-                await self.look_once()
-            except StoreError as error:
-                log.warning("reconciliations_not_read", error=str(error))
-            except Exception:
-                log.exception("reconciliations_not_read")
+            self._left = True
 
     async def look_once(self) -> None:
         """Begin, or go on with, what is due. Raises StoreError."""

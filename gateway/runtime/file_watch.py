@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.runtime.clock import Clock
-
 LOOK_SECONDS: Final = 1.0  # seconds between two looks; a change is believed when two looks in a row see the same
 
 FILE_BYTES_MAX: Final = 1024 * 1024  # bytes; a larger file is no configuration
@@ -38,23 +36,14 @@ class FileWatch:
     """Calls `changed` when one of the files became another one. The first is waited for while it is gone; that another one
     is gone is a change. What is being written is waited for. `files` is asked at each look; a new one is not a change."""
 
-    def __init__(
-        self, files: Callable[[], Sequence[Path]], changed: Callable[[], Awaitable[object]], clock: Clock
-    ) -> None:
+    def __init__(self, files: Callable[[], Sequence[Path]], changed: Callable[[], Awaitable[object]]) -> None:
         self._files = files
         self._changed = changed
-        self._clock = clock
         self._known = self._looks()
         self._before = self._known
 
-    async def watch_until_cancelled(self) -> None:
-        """Until cancelled."""
-        while True:
-            await self._clock.sleep(LOOK_SECONDS)
-            await self.turn()
-
     async def turn(self) -> None:
-        """One look."""
+        """One look; `LOOK_SECONDS` between two."""
         now = await asyncio.to_thread(self._looks)
         settled = now == self._before
         self._before = now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol, TextIO
@@ -112,24 +113,30 @@ class LineWriter:
 
     def _write_until_closed(self) -> None:
         while True:
+            try:
+                self._write_next()
+            except Exception:  # no memory: what waits is written when there is some
+                time.sleep(LINGER_SECONDS)
+
+    def _write_next(self) -> None:
+        with self._changed:
+            while not self._writing:
+                self._changed.wait()
+            if not self._hurried and self._bytes < BATCH_BYTES_MAX:
+                self._changed.wait(LINGER_SECONDS)
+            batch = self._next_lines()
+        worked = self._write(batch)
+        with self._changed:
+            if self._waiting:
+                return
+            unsaid = self._unsaid if worked else 0
+        if unsaid and self._write([self._told(unsaid)]):
             with self._changed:
-                while not self._writing:
-                    self._changed.wait()
-                if not self._hurried and self._bytes < BATCH_BYTES_MAX:
-                    self._changed.wait(LINGER_SECONDS)
-                batch = self._next_lines()
-            worked = self._write(batch)
-            with self._changed:
-                if self._waiting:
-                    continue
-                unsaid = self._unsaid if worked else 0
-            if unsaid and self._write([self._told(unsaid)]):
-                with self._changed:
-                    self._unsaid -= unsaid
-            with self._changed:
-                if not self._waiting:
-                    self._writing = self._hurried = False
-                    self._changed.notify_all()
+                self._unsaid -= unsaid
+        with self._changed:
+            if not self._waiting:
+                self._writing = self._hurried = False
+                self._changed.notify_all()
 
     def _next_lines(self) -> list[bytes]:
         batch: list[bytes] = []
@@ -142,11 +149,16 @@ class LineWriter:
 
     def _write(self, batch: list[bytes]) -> bool:
         """Write these lines, as long as it takes; False: some were dropped."""
-        data = memoryview(b"".join((b"\n" if self._torn else b"", *batch)))
+        data: memoryview | None = None
         try:
+            data = memoryview(b"".join((b"\n" if self._torn else b"", *batch)))
             while data:
                 data = data[self._write_some(data) :]
-        except Exception:  # ENOSPC, EPIPE, EIO, EBADF, and whatever a descriptor may come to be
+        except Exception:  # ENOSPC, EPIPE, EIO, EBADF, and whatever a descriptor may come to be; no memory
+            if data is None:
+                with self._changed:
+                    self._drop(len(batch))
+                return False
             left = len(data)
             lost = 0
             for line in reversed(batch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from gateway.runtime.activity import Activity
@@ -121,6 +121,14 @@ class Metrics:
             registry=self.registry,
         )
         self.log_lines_dropped.count = lines_dropped
+        self.duty_failures = self._counter("duty_failures", "Passes of background duties that failed.", "duty")
+        self.duty_late_seconds = _SecondsElsewhere(
+            "duty_late_seconds",
+            "Seconds since a pass of a background duty was due that has not ended well yet.",
+            ("duty",),
+            namespace=_PREFIX,
+            registry=self.registry,
+        )
         build = Info("build", "The running version.", namespace=_PREFIX, registry=self.registry)
         build.info({"version": __version__})
 
@@ -184,6 +192,19 @@ class BoundedLabel:
             return "other"
         self._known.add(value)
         return value
+
+
+class _SecondsElsewhere(Gauge):
+    """Asked when it is read: what never ends tells nobody how late it is."""
+
+    seconds: Callable[[], Mapping[str, float]] | None = None
+
+    def collect(self) -> Iterable[Metric]:
+        if self.seconds is not None:
+            self.clear()
+            for name, seconds in self.seconds().items():
+                self.labels(name).set(seconds)
+        return super().collect()
 
 
 class _CountedElsewhere(Counter):

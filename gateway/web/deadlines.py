@@ -158,15 +158,17 @@ class TimedProtocol(HttpToolsProtocol):
         if now >= self._stalled:
             self.transport.abort()
             return
-        if now >= self._deadline:
-            if self._phase is not Phase.OVER and self._owes():
-                self._deadline = now + self.limits.stall_seconds
-            else:
-                self._expire()
-        self._timer = self.loop.call_later(max(min(self._deadline - now, self._beat), 0.001), self._tick)
+        try:
+            if now >= self._deadline:
+                if self._phase is not Phase.OVER and self._owes():
+                    self._deadline = now + self.limits.stall_seconds
+                else:
+                    self._expire()
+        finally:  # whoever hears of a refusal may fail at it, and the connection still has an end
+            self._timer = self.loop.call_later(max(min(self._deadline - now, self._beat), 0.001), self._tick)
 
     def _expire(self) -> None:
-        self._deadline = math.inf
+        self._deadline = self.loop.time() + self.limits.stall_seconds  # where what follows fails, it is cut off then
         if self._phase is Phase.OVER:
             self.transport.abort()
         elif self._phase is Phase.HEAD:

@@ -10,7 +10,8 @@ import threading
 from collections.abc import AsyncIterator
 
 from gateway.errors import GatewayError
-from gateway.runtime.background import end_tasks
+from gateway.runtime.background import end_tasks, tireless
+from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.admin.audit import Actor
 from gateway.web.ports import Serving
@@ -32,7 +33,7 @@ async def renewing(gateway: Serving, *, watch: bool) -> AsyncIterator[None]:
     hears = threading.current_thread() is threading.main_thread()
     if hears:
         loop.add_signal_handler(signal.SIGHUP, reload)
-    watching = loop.create_task(_watch(gateway), name="file watch") if watch else None
+    watching = tireless("file watch", gateway.watch, Clock()) if watch else None
     try:
         yield
     finally:
@@ -48,10 +49,3 @@ async def _reload(gateway: Serving) -> None:
         pass  # it was said already
     except Exception:
         log.exception("reload_failed")
-
-
-async def _watch(gateway: Serving) -> None:
-    try:
-        await gateway.watch()
-    except Exception:
-        log.exception("file_watch_failed")

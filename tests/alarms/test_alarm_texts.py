@@ -54,8 +54,7 @@ def test_what_a_vendor_calls_about_makes_no_alarm_of_a_recording() -> None:
 async def test_the_watch_ends_with_its_gateway() -> None:
     async with running(BASE) as gateway:
         watch: AlarmWatch = gateway.gateway.alarms
-    assert watch._task is not None
-    assert watch._task.done()
+    assert [task.done() for task in watch._tasks] == [True, True]
 
 
 # --- what sinks make of it

@@ -13,6 +13,7 @@ from gateway.alarms.watch import AlarmWatch
 from gateway.errors import GatewayError, Refused, StoreUnavailable, Unavailable
 from gateway.model import SINK_DOWN
 from gateway.routing import Router
+from gateway.runtime.duty import Duties
 from gateway.store.admin.audit import Actor
 from gateway.store.outbox.conditions import Seen
 from gateway.store.store import Store
@@ -164,7 +165,8 @@ async def test_a_gateway_that_sees_no_trouble_does_not_end_what_another_one_sees
     async with running(BASE) as gateway:
         one = gateway.gateway.alarms
         other = AlarmWatch(
-            store=one._store, clock=one._clock, metrics=one._metrics, setup=one._setup, decide=one._decide, stored=one._stored
+            store=one._store, clock=one._clock, metrics=one._metrics, setup=one._setup, decide=one._decide, stored=one._stored,
+            duties=Duties(one._clock),
         )  # fmt: skip
         one.see("gateway.reload.refused", "configuration", True, "unknown key")
         one.see("gateway.source.silent", "live", True, "nothing for 6 h")
@@ -257,18 +259,19 @@ async def test_of_several_gateways_on_one_database_exactly_one_tells(postgres_ur
 
 
 async def test_a_look_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    store_due, failures = AlarmWatch.store_due, [RuntimeError("a bug"), RuntimeError("another")]
+    store_due, failures = AlarmWatch.store_due, list[Exception]()
 
     async def fails(self: AlarmWatch) -> None:
         if failures:
             raise failures.pop()
         await store_due(self)
 
+    monkeypatch.setattr(AlarmWatch, "store_due", fails)
     async with running(BASE) as gateway:
-        monkeypatch.setattr(AlarmWatch, "store_due", fails)
+        failures += [RuntimeError("a bug"), RuntimeError("another")]
         gateway.recorder("app").otherwise = Unavailable("gone")
         with structlog.testing.capture_logs() as logs:
             await gateway.send("RECORD_START")
             await gateway.advance(5)
-        assert [one["event"] for one in logs].count("alarms_not_looked_for") == 2
+        assert [one["event"] for one in logs].count("background_failed") == 1  # once by kind
         assert types(gateway) == ["gateway.sink.down"]

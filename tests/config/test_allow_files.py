@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from gateway.config import allow_files
 from gateway.fields.network_set import NetworkSet
-from gateway.runtime.clock import FrozenClock
 from gateway.runtime.file_watch import FileWatch
 from gateway.web.peers import admitted
 from tests.config.configs import KEY, Configs
@@ -149,7 +148,7 @@ async def test_every_file_is_watched_and_one_that_is_gone_is_a_change(tmp_path: 
     async def changed() -> None:
         told.append(len(files))
 
-    watch = FileWatch(lambda: files, changed, FrozenClock())
+    watch = FileWatch(lambda: files, changed)
 
     async def looks(count: int = 2) -> int:
         for _ in range(count):

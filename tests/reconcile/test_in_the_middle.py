@@ -143,7 +143,7 @@ async def test_what_fails_here_is_logged_and_tried_again(
                 with monkeypatch.context() as patch, structlog.testing.capture_logs() as logs:
                     patch.setattr(type(store), method, fails)
                     await gateway.advance(6)
-                name = "reconciliations_not_read" if method == "reconciliations" else "reconcile"
+                name = "background_failed" if method == "reconciliations" else "reconcile"
                 assert [one for one in logs if one["event"].startswith(name)], (method, error)
         await asked(gateway)
         assert len(gateway.events()) == 1

@@ -8,9 +8,11 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import structlog
 
 from gateway.errors import GatewayError
+from gateway.runtime import background
 from gateway.store.admin.audit import Actor
 from gateway.web.renewal import renewing
 from tests.patience import PATIENCE_S
@@ -51,11 +53,14 @@ async def test_sighup_reloads_again_after_a_reload_that_failed() -> None:
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL  # nobody hears it any more
 
 
-async def test_a_file_that_cannot_be_watched_is_told_and_a_signal_still_reloads() -> None:
+async def test_a_file_watch_that_fails_is_told_once_and_begins_anew_and_a_signal_still_reloads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "WORK_PAUSE_SECONDS", 0.01)
     gateway: Any = Reloaded(None)
     with structlog.testing.capture_logs() as logs:
         async with renewing(gateway, watch=True):
-            await until(lambda: bool(logs))
+            await until(lambda: gateway.by.count("watch") == 3)
             os.kill(os.getpid(), signal.SIGHUP)
-            await until(lambda: gateway.by == ["watch", "SIGHUP"])
-    assert [line["event"] for line in logs] == ["file_watch_failed"]
+            await until(lambda: "SIGHUP" in gateway.by)
+    assert [(line["event"], line["what"]) for line in logs] == [("background_failed", "file watch")]

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
-from gateway.runtime.background import WORK_PAUSE_SECONDS, Bell, end_tasks, tireless
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.runtime.background import (
+    WORK_PAUSE_SECONDS,
+    WORK_PAUSE_SECONDS_MAX,
+    Bell,
+    end_tasks,
+    run_tirelessly,
+    tireless,
+)
 from gateway.runtime.clock import FrozenClock
 
 
@@ -69,13 +80,52 @@ async def test_what_fails_begins_anew_after_a_pause_until_it_ends_or_is_cancelle
             await asyncio.Event().wait()
 
     task = tireless("work", work, clock)
-    for _ in range(3):
+    for _ in range(5):
         for _ in range(3):
             await asyncio.sleep(0)
         clock.advance(WORK_PAUSE_SECONDS)
-    assert begun == [0.0, WORK_PAUSE_SECONDS, 2 * WORK_PAUSE_SECONDS]
+    assert begun == [0.0, WORK_PAUSE_SECONDS, 3 * WORK_PAUSE_SECONDS]  # twice as long the second time
     assert not task.done()
     await end_tasks(task)
     assert task.cancelled()
     await tireless("work", work, clock)  # what has ended is not begun again
+    assert len(begun) == 4
+
+
+async def test_what_went_well_for_a_while_before_it_failed_is_tried_again_soon_and_said_again() -> None:
+    clock, begun = FrozenClock(), []
+
+    async def work() -> None:
+        begun.append(clock.monotonic())
+        await clock.sleep(2 * WORK_PAUSE_SECONDS_MAX)
+        raise MemoryError
+
+    with capture_logs() as logs:
+        task = tireless("work", work, clock)
+        for _ in range(60):
+            for _ in range(5):
+                await asyncio.sleep(0)
+            clock.advance(0.5)
+    assert begun == [0.0, 11.0, 22.0]
+    assert [line["event"] for line in logs] == ["background_failed", "background_goes_on", "background_failed"]
+    await end_tasks(task)
+
+
+def test_a_thread_goes_on_whatever_it_fails_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    over, begun = threading.Event(), []
+
+    def work() -> None:
+        begun.append(1)
+        if len(begun) < 3:
+            raise MemoryError
+        if len(begun) == 3:
+            raise RuntimeError("another kind")
+
+    monkeypatch.setattr("gateway.runtime.background.WORK_PAUSE_SECONDS", 0.001)
+    with capture_logs() as logs:
+        run_tirelessly("work", work, over)
+    assert len(begun) == 4
+    assert [line["error"] for line in logs if line["event"] == "background_failed"] == ["MemoryError", "RuntimeError"]
+    over.set()
+    run_tirelessly("work", work, over)
     assert len(begun) == 4

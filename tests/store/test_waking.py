@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.runtime.clock import Clock, FrozenClock
 from gateway.store.postgres import notices
@@ -122,3 +123,26 @@ async def test_notices_are_sent_at_most_every_tenth_of_a_second_a_sink() -> None
         notifier.notify(session, {"a"})
     notifier.notify(session, {"a", "b"})
     assert sent == [["a"], ["b"]]
+
+
+@pytest.mark.whole_server
+async def test_a_listener_that_failed_at_what_nobody_foresaw_listens_again(
+    open_at: Opener, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.postgres.notices.LOST_SECONDS", 0.01)
+    store = await open_at(url=postgres_url)
+    backend: Any = store._backend
+    connect, failures = backend._session, [MemoryError(), RuntimeError("a bug of ours")]
+
+    def fails() -> Any:
+        if failures:
+            raise failures.pop()
+        return connect()
+
+    backend._session = fails
+    with capture_logs() as logs:
+        waker = await listening_on(store, postgres_url)
+    other = await open_at(url=postgres_url)
+    await take(other, new(1, "app"))
+    await waker.wait("app")
+    assert [line["error"] for line in logs if line["event"] == "background_failed"] == ["RuntimeError", "MemoryError"]

@@ -114,3 +114,15 @@ def test_a_stop_waits_for_a_body_under_way_and_answers_it() -> None:
         time.sleep(0.1)
         assert client.send(b"}").reply().status == 200
         assert served.result().clean
+
+
+def test_a_connection_whose_refusal_could_not_be_told_of_is_closed_all_the_same() -> None:
+    class Forgetful(Behind):
+        def count_refusal(self, source: str | None, problem: Any) -> None:
+            super().count_refusal(source, problem)
+            raise MemoryError
+
+    with Served(Forgetful(), limits=SHORT, private_limits=SHORT) as served, served.public() as client:
+        client.send(HEAD)  # and not its end
+        until(lambda: meets_a_reset(client))
+        assert served.behind.refused

@@ -56,11 +56,17 @@ class Deadlines:
                 if not self._users:
                     self._running = False
                     return
-                now = time.monotonic()
-                for handle in [handle for handle, until in self._until.items() if until <= now]:
-                    del self._until[handle]
-                    with suppress(OSError):
-                        _shut(handle)
+                with suppress(
+                    Exception
+                ):  # the next look comes: without one a server that hangs holds its caller for ever
+                    self._shut_late()
+
+    def _shut_late(self) -> None:
+        now = time.monotonic()
+        for handle in [handle for handle, until in self._until.items() if until <= now]:
+            with suppress(OSError):
+                _shut(handle)
+            del self._until[handle]
 
 
 def _shut(handle: int) -> None:

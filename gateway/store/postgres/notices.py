@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from gateway.errors import StoreUnavailable
+from gateway.runtime.background import run_tirelessly
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.postgres.session import CHANNEL, PostgresSession
 
@@ -32,7 +33,12 @@ class NoticeListener:
         self._wake = wake
         self._loop = asyncio.get_running_loop()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._listen_until_closed, name="store-listener", daemon=True)
+        self._thread = threading.Thread(
+            target=run_tirelessly,
+            args=("store-listener", self._listen_until_closed, self._stopping),
+            name="store-listener",
+            daemon=True,
+        )
         self._thread.start()
 
     def _listen_until_closed(self) -> None:
