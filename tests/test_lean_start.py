@@ -81,6 +81,39 @@ def test_a_gateway_that_serves_the_example_has_not_imported_what_it_does_not_do(
     assert KEPT_OUT.keys() & imported == set()
 
 
+HELP_IMPORTS = {
+    "gateway", "gateway.cli", "gateway.cli.context", "gateway.cli.invocation", "gateway.cli.root", "gateway.errors", "gateway.states",
+    "gateway.text", "gateway.text.suggest", "gateway.version",
+}  # fmt: skip
+HELP_DOES_WITHOUT = {
+    "asyncio", "dataclasses", "decimal", "ipaddress", "json", "logging", "msgspec", "pathlib", "pluggy", "pydantic", "socket", "ssl",
+    "unicodedata", "urllib.parse", "yaml",
+}  # fmt: skip
+HELPS = """
+import click, sys
+before = set(sys.modules)
+from gateway.cli import main
+sys.argv = ["gateway", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print("imported:", *set(sys.modules) - before)
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("arguments", ["--help", "--version", "-h"])
+def test_help_imports_click_and_the_names_of_the_commands(arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HELPS, arguments],
+        cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    said, _, imported = done.stdout.rpartition("imported:")
+    assert "Recording Gateway" in said
+    assert {name for name in imported.split() if name.partition(".")[0] == "gateway"} == HELP_IMPORTS
+    assert HELP_DOES_WITHOUT & set(imported.split()) == set()
+
+
 def _run(code: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT, timeout=PATIENCE_S)
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Collection
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from gateway.text.file_trouble import missing_folder
-from gateway.text.store_address import parse_address
 from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.admin.beside_store import BesideStore
     from gateway.cli.remote_client import Remote
     from gateway.cli.remote_service import RemoteService
@@ -48,6 +47,8 @@ class Invocation:
     @property
     def path(self) -> Path:
         """`--config`, else $GATEWAY_CONFIG, else ./gateway.yaml."""
+        from pathlib import Path  # here and below: because `gateway --help` names no file
+
         return Path(self.config or os.environ.get(CONFIG_ENV) or DEFAULT_CONFIG)
 
     def load(self, *, placeholders: bool = False, judge: bool = False) -> Loaded:
@@ -72,6 +73,8 @@ class Invocation:
         except OSError as error:  # of a folder on the way that may not be entered
             raise click.UsageError(f"the configuration {self.path} cannot be read: {error.strerror}") from None
         if not there:
+            from gateway.text.file_trouble import missing_folder
+
             missing = missing_folder(self.path)
             raise click.UsageError(
                 f"there is no configuration at {self.path}{f': {missing}' if missing else ''}. Name one with --config or ${CONFIG_ENV}; `gateway init` writes one."
@@ -141,6 +144,7 @@ class Invocation:
         """The same for a command that only asks. What the configuration says beside is read when something needs it."""
         self.must_exist()
         from gateway.config.plain_store import plain_store
+        from gateway.text.store_address import parse_address
 
         url = None if self._loaded else plain_store(self.path, os.environ)
         if url is None or not os.path.exists(parse_address(url).path):  # where there is none, the rest may say why

@@ -9,9 +9,7 @@ from typing import Final
 import click
 
 from gateway.cli.context import Group, config_option
-from gateway.cli.output import folded_text
 from gateway.errors import GatewayError
-from gateway.text.escaping import visible
 from gateway.version import __version__
 
 # name -> the line `gateway --help` shows; kept here so that help imports no command (a test compares it with theirs)
@@ -72,6 +70,9 @@ class Root(Group):
         try:
             return super().invoke(ctx)
         except GatewayError as error:
+            from gateway.cli.output import folded_text
+            from gateway.text.escaping import visible
+
             # what the rooms say on purpose is written for people; anything else is a bug and keeps its traceback
             text = "\n".join(visible(line) for line in str(error).splitlines())
             raise click.ClickException(folded_text(text, beside=len("Error: "))) from error
