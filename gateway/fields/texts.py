@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import translate
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -12,6 +14,9 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
 from gateway.text.secret import Secret
+
+_CLASS: Final = re.compile(r"\[!?+\]?+[^]]*+\]")  # a class of letters, as fnmatch takes it
+_NOTHING: Final = translate("[b-a]")  # what fnmatch makes of a class without a letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,10 @@ def checked_text(check: Callable[[str], str], json: Mapping[str, object]) -> _Te
 def _glob(text: str) -> str:
     if not text or len(text) > 256:
         raise ValueError("a text or a glob of 1 to 256 characters")
+    if "[" in _CLASS.sub("", text):
+        raise ValueError("a glob whose [ is closed, such as [abc]; a bracket itself is written [[]")
+    if any(translate(letters) == _NOTHING for letters in _CLASS.findall(text)):
+        raise ValueError("a glob that something can fit: a range in [ ] runs upwards, such as [a-z]")
     return text
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from fnmatch import translate
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -128,6 +129,41 @@ def test_one_glob_stands_for_a_list_of_one() -> None:
 @pytest.mark.parametrize("text", ["", "x" * 257])
 def test_a_glob_is_bounded(text: str) -> None:
     assert "256" in refused(Glob, text)
+
+
+@pytest.mark.parametrize("text", ["[a", "vip-[", "[]", "[!]", "[!", "a[]b", "[abc][de", "[[][", "[]-"])
+def test_a_bracket_that_is_never_closed_is_refused(text: str) -> None:
+    assert "[[]" in refused(Glob, text)  # because fnmatch would silently take it for the letter [
+
+
+@pytest.mark.parametrize("text", ["[z-a]", "x[9-0]*", "[a][b-a]"])
+def test_a_class_that_no_letter_fits_is_refused(text: str) -> None:
+    assert "upwards" in refused(Glob, text)
+
+
+def _is_closed(text: str) -> bool:
+    """As fnmatch reads it: a ] that comes first in a class is one of its letters."""
+    at = text.find("[")
+    while at >= 0:
+        first = at + 1 + text[at + 1 :].startswith("!")
+        end = text.find("]", first + text[first:].startswith("]"))
+        if end < 0:
+            return False
+        at = text.find("[", end)
+    return True
+
+
+@given(st.text(alphabet="[]!-abz*?(^", min_size=1, max_size=9))
+@example("[(?!)]")
+@example("[!z-a]")
+def test_a_glob_is_taken_when_its_brackets_are_closed_and_something_fits(text: str) -> None:
+    good = _is_closed(text) and "(?!)" not in translate(text.replace("(", ""))
+    try:
+        assert read(Glob, text) == text
+    except ValidationError:
+        assert not good
+    else:
+        assert good
 
 
 @pytest.mark.parametrize(
