@@ -12,6 +12,7 @@ from gateway.errors import GatewayError
 from gateway.plugin import Sink
 from gateway.states import ReloadCode
 
+_TOLD_BY_ITSELF = ("sources", "sinks", "routes")  # of the settings, what a reload tells of in a field of its own
 _LIVE_ADMIN = ("hosts", "public_url", "token", "tokens")  # of the admin section, what is read anew with every request
 
 
@@ -26,15 +27,16 @@ class ReloadRefused(GatewayError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reloaded:
-    """What a reload changed, by name: for the log and the answer."""
+    """What a reload changed, by name: for the log and the answer. `settings`: the other parts of the file."""
 
     sources: Mapping[str, Sequence[str]]
     sinks: Mapping[str, Sequence[str]]
     routes: bool
+    settings: Sequence[str] = ()
 
     @property
     def nothing(self) -> bool:
-        return not (self.routes or any(self.sources.values()) or any(self.sinks.values()))
+        return not (self.routes or self.settings or any(self.sources.values()) or any(self.sinks.values()))
 
 
 def refuse_what_is_wrong(running: Loaded, new: Loaded) -> None:
@@ -82,6 +84,11 @@ def compare(running: Loaded, new: Loaded) -> Reloaded:
         sources=_difference(before.sources, after.sources),
         sinks=_difference(before.sinks, after.sinks),
         routes=before.all_routes != after.all_routes,
+        settings=[
+            name
+            for name in type(after).model_fields
+            if name not in _TOLD_BY_ITSELF and getattr(before, name) != getattr(after, name)
+        ],
     )
 
 

@@ -68,7 +68,8 @@ class Reloader:
             self._alarms.see(RELOAD_REFUSED, CONFIGURATION, False)
             self._metrics.config_reloads.labels("done").inc()
             self._metrics.config_current.set(1)
-            log.info("reloaded", sources=dict(done.sources), sinks=dict(done.sinks), routes=done.routes)
+            changed = {"sources": dict(done.sources), "sinks": dict(done.sinks), "routes": done.routes}
+            log.info("reloaded", **changed, settings=list(done.settings))
             await self._write_down(actor, "unchanged" if done.nothing else "reloaded")
             return done
 

@@ -157,6 +157,7 @@ class ReloadAnswer(Result):
     sources: Mapping[str, Sequence[str]]
     sinks: Mapping[str, Sequence[str]]
     routes: bool
+    settings: Annotated[Sequence[str], Field(description="The other parts of the file that changed: `admin`, say.")]
 
 
 class RouteAnswer(Result):

@@ -74,6 +74,7 @@ class AdminService(ReadingService):
             sources=dict(reloaded.sources),
             sinks=dict(reloaded.sinks),
             routes=reloaded.routes,
+            settings=list(reloaded.settings),
         )
 
     async def route(self, event: dict[str, object], config: str | None, actor: Actor) -> RouteAnswer:

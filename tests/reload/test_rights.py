@@ -55,6 +55,7 @@ def test_a_token_is_exchanged_by_a_reload(tmp_path: Path) -> None:
     fresh = "demo-another-0123456789abcdef0123456789a"
     with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
         write(running, TOKEN, fresh)
-        assert ask(running)[0] == 200
+        status, answer = ask(running)
+        assert (status, answer["status"], answer["settings"]) == (200, "reloaded", ["admin"])
         assert ask(running)[0] == 401
         assert ask(running, fresh)[0] == 200

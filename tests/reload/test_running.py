@@ -66,6 +66,8 @@ def test_sighup_and_the_command_reload_and_say_what_changed(tmp_path: Path) -> N
         assert "sinks added: screen" in said
         status, answer = ask(running)
         assert (status, answer["status"]) == (200, "unchanged")
+        running.path.write_text(running.path.read_text() + "\nlocale: {timezone: Asia/Shanghai}\n")
+        assert running.cli("reload").split("\n")[:2] == ["reloaded", "  settings changed: locale"]
 
 
 def test_a_file_with_mistakes_keeps_the_old_one_and_says_so_everywhere(tmp_path: Path) -> None:

@@ -61,3 +61,5 @@ def _say(answer: Mapping[str, Any]) -> None:
                 click.echo(f"  {kind} {what}: {', '.join(names)}")
     if answer["routes"]:
         click.echo("  routes changed")
+    if settings := answer.get("settings"):  # absent: an older gateway
+        click.echo(f"  settings changed: {', '.join(settings)}")

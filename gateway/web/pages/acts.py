@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from gateway.admin.act_results import ManyDone, OneDone
 from gateway.admin.requests import ReplayCommand
-from gateway.errors import GatewayError, Problem
+from gateway.errors import GatewayError
 from gateway.model import FILE_COMPLETED
 from gateway.web.api.request_reader import number_of
 from gateway.web.pages.sentences import sentence
@@ -122,8 +122,8 @@ async def reload(visit: Visit) -> Response:
     if answer.status == "unchanged":
         return visit.done("/config", t("The file says what runs already."))
     parts = [name for group in (answer.sources, answer.sinks) for names in group.values() for name in names]
-    changed = t.list([*parts, *([t("routes")] if answer.routes else [])])
-    return visit.done("/config", t("The new configuration runs. Changed: {what}", what=changed or t("settings")))
+    changed = t.list([*parts, *([t("routes")] if answer.routes else []), *answer.settings])
+    return visit.done("/config", t("The new configuration runs. Changed: {what}", what=changed))
 
 
 async def cancel_job(visit: Visit) -> Response:
@@ -131,8 +131,6 @@ async def cancel_job(visit: Visit) -> Response:
     id = number_of(visit.request.path_params["number"])
     try:
         await visit.service.cancel_job(id, visit.actor)
-    except Problem:
-        raise
     except GatewayError as error:  # over meanwhile
         return visit.done(f"/jobs/{id}", sentence(visit.words, str(error)), "bad")
     return visit.done(f"/jobs/{id}", visit.words("It ends before its next step. What was done stays done."))

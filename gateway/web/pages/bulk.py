@@ -10,7 +10,6 @@ from gateway.admin.act_results import BulkPreview
 from gateway.admin.bulk import BulkCommand
 from gateway.admin.queries import PageQuery
 from gateway.admin.request_validation import validated
-from gateway.errors import Problem
 from gateway.web.api.request_reader import number_of
 from gateway.web.pages.parameters import listing
 from gateway.web.pages.visit import Visit, to
@@ -30,8 +29,7 @@ async def bulk(visit: Visit) -> Response:
     if upto:
         members["upto"] = number_of(upto)
     command = validated(BulkCommand, members)
-    if visit.token is None:
-        raise Problem(401, "unauthorized", "sign in")
+    assert visit.token is not None  # else the form had not got here
     answer = await visit.service.bulk(command, visit.actor, visit.token.token.reveal())
     if isinstance(answer, BulkPreview):
         return await visit.page("bulk.html", asked=command, filters=filters, preview=answer)

@@ -144,10 +144,8 @@ CODES: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-def says(words: PageWords, group: str, code: str | None) -> str:
+def says(words: PageWords, group: str, code: str) -> str:
     """The name of a code; a code that is not known here is its own name, as a newer program may have written it."""
-    if code is None:
-        return "–"
     text = CODES[group].get(code)
     if text is None:
         return words("See the text above.") if group == "refusal_meaning" else code

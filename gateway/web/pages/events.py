@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -87,8 +86,5 @@ def _why_no_bytes(detail: EventDetail, t: PageWords) -> str:
 def _text(raw: Raw) -> str:
     if raw.text is not None:
         return raw.text
-    try:
-        content = base64.b64decode(raw.base64 or "")
-    except binascii.Error:
-        return ""
+    content = base64.b64decode(raw.base64 or "")
     return "\n".join(f"{at:06x}  {content[at : at + 16].hex(' ')}" for at in range(0, min(len(content), 8192), 16))

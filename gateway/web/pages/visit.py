@@ -97,10 +97,10 @@ class Visit:
             pairs.append((name, value))
         return self.request.url.path + (f"?{urlencode(pairs)}" if pairs else "")
 
-    def done(self, link: str, text: str | None = None, kind: str = "good") -> Response:
+    def done(self, link: str, text: str, kind: str = "good") -> Response:
         """Go to another page and say this there."""
-        if self.session is not None and text is not None:
-            self.session.notice(kind, text)
+        assert self.session is not None  # without one nothing is done
+        self.session.notice(kind, text)
         return to(link)
 
 
