@@ -60,8 +60,12 @@ def wanted_of(gateway: Running, asked: BulkCommand, admin: StoreAdmin) -> Delive
     if asked.act in OF_DELIVERIES:
         said = _filters_of(DeliveryWanted, {"state": "dead" if asked.act == "retry" else "waiting"} | asked.filter)
         filter = delivery_filter(said, admin, settings.sources, settings.sinks, zone, clock)
-        if asked.act == "move" and (filter.sink is None or len(filter.sink) != 1 or filter.state != "waiting"):
-            raise Problem(400, "unknown_value", "move takes what waits for one sink: give filter.sink")
+        if asked.act == "move":
+            sinks = list(filter.sink or ())
+            if len(sinks) != 1 or filter.state != "waiting":
+                raise Problem(400, "unknown_value", "move takes what waits for one sink: give filter.sink")
+            if sinks == list(asked.to or ()):
+                raise Problem(400, "unknown_value", "move needs two different sinks")
         return filter
     held: dict[str, object] = {}
     if asked.act in ("release", "replay"):  # a held event is replayed by releasing it
@@ -102,8 +106,6 @@ def options_of(gateway: Running, asked: BulkCommand) -> JobOptions:
             raise UnknownValue(f"no sink {name!r}{suggestion(name, known)}")
     if asked.act == "move" and (to is None or len(to) != 1):
         raise Problem(400, "unknown_value", "move needs `to` with one sink")
-    if asked.act == "move" and to == [asked.filter.get("sink")]:
-        raise Problem(400, "unknown_value", "move needs two different sinks")
     if to is not None and (asked.act not in ("move", "replay") or asked.reroute):
         raise Problem(400, "unknown_value", "`to` goes with replay, without reroute, and with move")
     if asked.reroute and asked.act != "replay":

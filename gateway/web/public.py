@@ -109,9 +109,6 @@ class PublicRefusals:
 
     def _keep_unknown(self, request: Request, problem: Problem) -> None:
         """For people alone, as it was written: the vendor may have been told a wrong path."""
-        keep = getattr(self.gateway, "keep_unknown", None)
-        if keep is None:  # whoever embeds this listener may not want to know
-            return
         scope = request.scope
         headers = Headers(raw=scope["headers"])
         client = scope["client"]
@@ -120,7 +117,7 @@ class PublicRefusals:
         length = headers.get("content-length", "")
         size = min(int(length), 2**31 - 1) if length.isascii() and length.isdigit() and len(length) < 20 else 0
         callback = Callback("", scope["method"], path, headers, b"", address, self.gateway.clock.now())
-        keep(problem, callback, size)
+        self.gateway.keep_unknown(problem, callback, size)
 
 
 def _harmless(headers: Sequence[tuple[bytes, bytes]], most: int) -> bool:

@@ -6,14 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import Problem
 from gateway.testing import RunningGateway, running
 from gateway.web.callback_span import REFUSED_SPANS_PER_SECOND, CallbackSpans
+from gateway.web.ingress import Ingress
+from gateway.web.public import PublicRefusals, public_app
 from tests.traces.collector import Collector
 from tests.traces.test_one_trace import INBOUND, PARENT, TRACE, _config, _played
+from tests.web.test_whole_callbacks import USUAL, answers
 
 HOSTILE = ["", "00-x-y-z", "0" * 5000, f"00-{'0' * 32}-{PARENT}-01", f"00-{TRACE}-{PARENT}-01, 00-{TRACE}-{PARENT}-01"]
 
@@ -61,6 +65,37 @@ async def test_a_refused_callback_is_a_span_with_an_error_and_its_code(spans: Co
     ]
     assert [span["attributes"]["error.type"] for span in (bad, large)] == ["signature_mismatch", "body_too_large"]
     assert [span["attributes"]["http.response.status_code"] for span in (bad, large)] == [401, 413]
+
+
+async def test_a_request_to_no_source_is_a_span_that_does_not_name_its_path(spans: Collector) -> None:
+    async with running(_recorder()) as gateway:
+        ingress = Ingress(gateway.gateway, max_body=1000)
+        app = public_app(ingress, PublicRefusals(gateway.gateway, ingress))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+            answers = [await client.post("/hooks/hush-hush-guess"), await client.get("/hush-hush-elsewhere")]
+        [posted], [asked] = spans.wait("POST", 1), spans.wait("GET", 1)
+    assert [answer.status_code for answer in answers] == [404, 404]
+    for span in (posted, asked):
+        assert (span["error"], span["message"]) == (True, "unknown_source")
+        assert span["attributes"]["http.response.status_code"] == 404
+    assert "hush" not in json.dumps(spans.spans)
+
+
+@pytest.mark.parametrize(
+    ("case", "status", "code"),
+    [("a bug of the gateway", 500, "internal_error"), ("refused by the gateway", 503, "store_unavailable")],
+)
+async def test_a_callback_that_is_answered_without_a_task_is_the_same_span(
+    spans: Collector, case: str, status: int, code: str
+) -> None:
+    async with running(_recorder()) as gateway:
+        await answers(USUAL[case], whole=False, traces=gateway.gateway.traces)
+        await answers(USUAL[case], whole=True, traces=gateway.gateway.traces)
+        by_the_application, whole = spans.wait("POST", 2)
+    assert (whole["error"], whole["message"]) == (True, code)
+    assert whole["attributes"] == by_the_application["attributes"]
+    assert whole["attributes"]["http.response.status_code"] == status
+    assert whole["message"] == by_the_application["message"]
 
 
 async def test_a_flood_of_refused_callbacks_exports_so_many_spans_a_second_and_no_more(spans: Collector) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from gateway.admin.service import AdminService
+from gateway.errors import StoreUnavailable
 from tests.web.admin_api import CONFIG, OPERATE, ask, fill, post, serve, until
 from tests.web.doors import Served
+from tests.web.raw_client import Reply
 
 RECORDINGS = {"type": "recording.*"}
 HELD = CONFIG.replace("to: [file]}", "to: [gone]}")  # what goes to a sink that is not there waits
@@ -117,6 +121,13 @@ def test_a_bulk_act_keeps_to_its_rate_can_be_cancelled_and_what_was_done_stays(s
         ({"act": "retry", "preview": True, "filter": {"sink": "gon"}}, "did you mean 'gone'"),
         ({"act": "release", "preview": True, "filter": {"held": "quarantined"}}, "one by one"),
         ({"act": "move", "preview": True, "filter": {"sink": "gone"}}, "`to`"),
+        ({"act": "move", "preview": True, "to": ["file"]}, "give filter.sink"),
+        ({"act": "move", "preview": True, "to": ["file"], "filter": {"sink": ["gone", "file"]}}, "one sink"),
+        ({"act": "move", "preview": True, "to": ["gone"], "filter": {"sink": "gone"}}, "two different sinks"),
+        ({"act": "move", "preview": True, "to": ["gone"], "filter": {"sink": ["gone"]}}, "two different sinks"),
+        ({"act": "retry", "preview": True, "to": ["file"]}, "`to` goes with replay"),
+        ({"act": "replay", "preview": True, "to": ["file"], "reroute": True}, "`to` goes with replay, without reroute"),
+        ({"act": "erase", "preview": True, "reroute": True}, "`reroute` goes with replay"),
         ({"act": "replay", "preview": True, "to": ["fil"]}, "did you mean 'file'"),
         ({"act": "retry", "upto": 9, "rate": "5000/s"}, "at most 1000"),
         ({"act": "retry", "upto": 9, "rate": "quickly"}, "rate"),
@@ -175,6 +186,40 @@ def test_a_request_with_a_key_is_done_once(served: Served) -> None:
     assert post(served, f"/deliveries/{number}/retry", idempotency_key="k1").json()["code"] == "idempotency_key_reused"
     acts = [row["act"] for row in ask(served, "/audit").json()["items"]]
     assert acts.count("deliveries cancel") == 2
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("the disk is away"), RuntimeError("a bug")])
+def test_a_request_with_a_key_that_came_to_no_answer_may_be_sent_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def fails(*_: object) -> None:
+        raise error
+
+    paused(served)
+    path = f"/deliveries/{waiting(served)[0]['id']}/cancel"
+    with monkeypatch.context() as patch:
+        patch.setattr(AdminService, "cancel", fails)
+        assert post(served, path, idempotency_key="k3").status == (503 if isinstance(error, StoreUnavailable) else 500)
+    again = post(served, path, idempotency_key="k3")
+    assert (again.status, again.json()["text"], again.header("idempotency-replayed")) == (200, "cancelled", None)
+
+
+def test_a_request_with_a_key_that_is_under_way_is_not_begun_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused(served)
+    path = f"/deliveries/{waiting(served)[0]['id']}/cancel"
+    cancel, second = AdminService.cancel, list[Reply]()
+
+    async def slowly(self: AdminService, *arguments: Any) -> Any:
+        second.append(await asyncio.to_thread(post, served, path, idempotency_key="k4"))
+        return await cancel(self, *arguments)
+
+    monkeypatch.setattr(AdminService, "cancel", slowly)
+    assert post(served, path, idempotency_key="k4").json()["text"] == "cancelled"
+    assert [(one.status, one.json()["code"], one.header("retry-after")) for one in second] == [
+        (409, "in_progress", "1")
+    ]
 
 
 def test_the_answer_to_what_changes_nothing_is_kept_for_no_key(served: Served) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,10 @@ from pathlib import Path
 import pytest
 
 from gateway.admin import consumers
+from gateway.dispatch.pulled_lane import PulledLane
+from gateway.errors import GatewayError, StoreUnavailable
+from gateway.web.api import long_answer
+from gateway.web.api.responses import refusal
 from tests.running import Player
 from tests.web.admin_api import ask, post, serve, until
 from tests.web.doors import Served
@@ -104,6 +109,41 @@ def test_a_consumer_that_waits_is_answered_when_something_comes(served: Served) 
     started = time.monotonic()
     assert fetch(served, wait=0.3) == {"items": [], "why": "empty"}
     assert time.monotonic() - started >= 0.3
+
+
+def test_a_long_wait_is_no_idle_connection_and_its_answer_is_json_all_the_same(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(long_answer, "BLANK_SECONDS", 0.02)
+    with calling(served, "lease", {"wait": 30}) as client:
+        while client._buffer.count(b"1\r\n \r\n") < 2:
+            assert client._more()
+        put(served)
+        reply = whole(client)
+    assert reply.body.startswith(b"  ")
+    assert len(reply.json()["items"]) == 1
+
+
+def test_a_store_that_goes_away_during_a_wait_is_said_in_the_answer_that_has_begun(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: object) -> None:
+        raise StoreUnavailable("the disk is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PulledLane, "give_within", gone)
+        assert fetch(served, wait=30) == {"items": [], "why": "store_unavailable"}
+    put(served)
+    assert len(fetch(served, wait=30)["items"]) == 1
+
+
+@pytest.mark.parametrize(("sink", "status", "code"), [("none", 404, "not_found"), ("file", 409, "not_possible")])
+def test_only_a_pull_sink_that_is_there_now_is_fetched_from(served: Served, sink: str, status: int, code: str) -> None:
+    """A token lists no other one; a reload may change that between the look at the token and the lease."""
+    with pytest.raises(GatewayError) as raised:
+        served.behind.admin.pull.lane(sink)  # type: ignore[attr-defined]
+    answer = refusal(raised.value)
+    assert (answer.status_code, json.loads(bytes(answer.body))["code"]) == (status, code)
 
 
 def test_what_comes_after_a_consumer_left_is_the_next_ones(served: Served) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,10 @@ from gateway.admin.stream import RING_ROWS, STREAMS_MAX, STREAMS_PER_SESSION_MAX
 from gateway.errors import Problem
 from gateway.store.admin.live import LiveRow
 from gateway.web.api import event_stream
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 from tests.running import Player
-from tests.web.admin_api import READ, serve
-from tests.web.doors import Served
+from tests.web.admin_api import READ, a_gateway, serve
+from tests.web.doors import SHORT, Served
 from tests.web.raw_client import Client
 
 
@@ -215,3 +216,49 @@ def test_an_id_that_the_stream_did_not_give_is_refused(served: Served) -> None:
     head = f"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {READ}\r\nLast-Event-ID: x\r\n\r\n"
     with served.private() as client:
         assert client.send(head.encode()).reply().status == 400
+
+
+def test_a_reader_that_comes_back_after_a_restart_is_told_what_it_missed(tmp_path: Path) -> None:
+    with serve(tmp_path) as first:
+        reading = Reading(first)
+        first.post(Player().body(number=1))
+        event, attempt = reading.message(), reading.message()
+        reading.close()
+        first.ask()
+        first.result()
+    with serve(tmp_path) as second:
+        again = Reading(second, last=event["id"])
+        assert again.message()["id"] == attempt["id"]
+        again.close()
+        second.ask()
+        second.result()
+
+
+async def test_news_that_the_store_has_no_longer_are_passed_over() -> None:
+    hub = LiveHub()
+    hub.skip_to(10)
+
+    async def nothing(id: int) -> tuple[list[LiveRow], int]:
+        assert id == 3
+        return [], 0
+
+    following = hub.follow(NewsFilter(), 3, earlier=nothing)
+    assert await anext(following) == Message()
+    coming = asyncio.ensure_future(anext(following))
+    await asyncio.sleep(0)
+    hub.feed([row(11)])
+    assert (await asyncio.wait_for(coming, PATIENCE_S)).id == 11
+    await following.aclose()
+
+
+def test_a_reader_that_announces_a_body_and_never_sends_it_keeps_no_place(tmp_path: Path) -> None:
+    gateway: Any = a_gateway(tmp_path)
+    with Served(gateway, private_limits=SHORT) as served:
+        with served.private() as client:
+            head = f"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {READ}\r\n"
+            answer = client.send(f"{head}Content-Length: 5\r\n\r\n".encode()).rest()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.count(b"HTTP/1.1") == 1, "an answer that has begun is not followed by another"
+        until(lambda: gateway.admin._hub.streams == 0)
+        served.ask()
+        served.result()

@@ -61,6 +61,8 @@ def test_a_body_under_16_kib_never_gives_way() -> None:
     assert not budget.reserve(stranger, SPARED_BODY_BYTES), (
         "another address has more, but only in bodies that are spared"
     )
+    budget.give_back_all(stranger)
+    assert not budget.reserve(Held("b"), SPARED_BODY_BYTES), "nobody is there who could go"
     assert not any(one.told for one in many)
 
 
@@ -198,6 +200,29 @@ def test_whole_requests_that_wait_behind_one_in_hand_count_too(budgets: list[Bud
         served.loop.call_soon_threadsafe(waiting.set)
         assert [client.reply().status for _ in range(3)] == [200, 200, 503], "what is whole is answered"
         assert client.closed()
+
+
+def test_whole_requests_that_wait_give_way_after_the_answer_that_is_due(budgets: list[Budget]) -> None:
+    waiting = asyncio.Event()
+
+    async def hang(callback: Any) -> Any:
+        await waiting.wait()
+        return Answer()
+
+    with serving(60_000) as served, contextlib.ExitStack() as stack:
+        served.behind.answer = hang
+        piled = stack.enter_context(served.public()).send(post() + post(b"x" * 20_000) + post(b"x" * 20_000))
+        until(served, budgets[0], 40_000)
+        other = stack.enter_context(served.public()).send(HEAD % 30_000 + b"x" * 29_000)
+        until(served, budgets[0], 29_000)
+        served.loop.call_soon_threadsafe(waiting.set)
+        assert [piled.reply().status for _ in range(2)] == [200, 503], (
+            "what was in hand is answered, and then why no more is"
+        )
+        assert piled.closed()
+        assert other.send(b"x" * 1000).reply().status == 200
+        assert len(served.behind.taken) == 2
+        until(served, budgets[0], 0)
 
 
 def test_with_trusted_proxies_it_is_the_forwarded_address_that_counts(budgets: list[Budget]) -> None:

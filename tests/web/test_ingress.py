@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -178,6 +179,21 @@ def test_a_bug_behind_the_door_is_an_answer_and_not_a_broken_connection(served: 
     reply = served.post()
     assert (reply.status, reply.json()["code"]) == (500, "internal_error")
     assert b"secret" not in reply.body
+
+
+@pytest.mark.parametrize("raised", [StopIteration("secret"), SystemExit("secret"), asyncio.CancelledError("secret")])
+@pytest.mark.parametrize(
+    "more", ["", "Content-Type: text/plain; charset=latin-1\r\n"], ids=["whole", "by the application"]
+)
+def test_whatever_is_raised_behind_the_door_ends_no_more_than_its_request(
+    served: Served, monkeypatch: pytest.MonkeyPatch, raised: BaseException, more: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(served.behind, "take_callback", lambda entry, callback, answered: answered(raised))
+        reply = served.post(more=more)
+    assert (reply.status, reply.json()["code"]) == (500, "internal_error")
+    assert b"secret" not in reply.body
+    assert served.post().status == 200
 
 
 def test_a_source_may_answer_in_its_own_way(served: Served) -> None:

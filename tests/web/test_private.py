@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from gateway.errors import Problem
 from gateway.testing.corpus import Case, cases
 from gateway.web import private
 from tests.web.doors import Served
@@ -217,6 +218,16 @@ async def test_more_routes_can_be_mounted_behind_the_same_guard() -> None:
     app = private.private_app(None, more=[Route("/api/v1/hello", hello)])  # type: ignore[arg-type]
     assert (await _ask(app, "/api/v1/hello", b"localhost")).body == b"hello"
     assert (await _ask(app, "/api/v1/hello", b"evil")).status == 421
+
+
+async def test_what_a_further_route_refuses_and_what_is_nowhere_have_the_form_of_all_refusals() -> None:
+    async def busy(request: Request) -> PlainTextResponse:
+        raise Problem(503, "stopping", "not now", retry_after=5)
+
+    app = private.private_app(None, more=[Route("/api/v1/busy", busy)])  # type: ignore[arg-type]
+    for path, status, code in (("/api/v1/busy", 503, "stopping"), ("/nowhere", 404, "not_found")):
+        reply = await _ask(app, path, b"localhost")
+        assert (reply.status, reply.json()["code"]) == (status, code)
 
 
 @pytest.mark.parametrize("hosts", [(b"localhost", b"evil"), (b"evil", b"localhost"), (b"localhost",) * 2, ()])

@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 
 from gateway.errors import Problem
 from gateway.plugin import Callback
+from gateway.runtime.traces import OFF, Traces
 from gateway.web.http_exchange import HttpExchange
 from gateway.web.ingress import Ingress
 from gateway.web.listener_limits import ListenerLimits
@@ -62,10 +63,11 @@ async def said(callback: Callback) -> Any:
     return type("Answer", (), {"status": 202, "body": b"{}", "media_type": word or "text/plain"})
 
 
-async def answers(data: bytes, *, whole: bool) -> tuple[bytes, list[bool], list[str], int]:
+async def answers(data: bytes, *, whole: bool, traces: Traces = OFF) -> tuple[bytes, list[bool], list[str], int]:
     """What is written, whether each request was taken without the application, the codes counted, and callbacks taken."""
     behind: Any = Behind()
     behind.answer = said
+    behind.traces = traces
     behind.sources_by_path["near"] = behind.sources_by_path["typed"].__class__(
         "near", allow_from=tuple(networks("10.0.0.0/8"))
     )

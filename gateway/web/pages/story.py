@@ -136,7 +136,11 @@ def _summary(detail: EventDetail, t: PageWords) -> Sequence[str]:
         by_state.setdefault(delivery.state, []).append(delivery)
     for dead in by_state.get("dead", ()):
         parts.append(
-            t("It did not arrive at {sink}: {reason}.", sink=dead.sink, reason=says(t, "reason", dead.reason or "expired"))
+            t(
+                "It did not arrive at {sink}: {reason}.",
+                sink=dead.sink,
+                reason=says(t, "reason", dead.reason or "expired"),
+            )
             + (t(" The last answer was: {error}", error=dead.last_error) if dead.last_error else "")
         )
     for waiting in by_state.get("waiting", ()):
