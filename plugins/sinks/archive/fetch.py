@@ -47,8 +47,10 @@ class Position:
         self.offset, self.total, self.version = 0, None, NOTHING_SEEN
 
     @classmethod
-    def of(cls, memo: Mapping[str, object]) -> Position:
+    def of(cls, memo: object) -> Position:
         """Nothing where the memo is not one of ours."""
+        if not isinstance(memo, Mapping):
+            return cls()
         offset, total, version = memo.get("offset"), memo.get("total"), memo.get("version")
         if type(offset) is not int or offset < 0 or not (total is None or type(total) is int):
             return cls()
@@ -72,55 +74,51 @@ class Fetcher:
         self._bandwidth = bandwidth
         self._bytes_max = bytes_max
 
-    async def pieces(
-        self, link: FileLink, place: Position, *, part: tuple[int, int] | None = None, bytes_max: int | None = None
-    ) -> AsyncGenerator[bytes]:
-        """The bytes from `place.offset` on, which goes with them; `part` is (first byte, length) of a larger file.
+    async def pieces(self, link: FileLink, place: Position, *, bytes_max: int | None = None) -> AsyncGenerator[bytes]:
+        """The bytes from `place.offset` on, which goes with them.
 
         Raises Changed where they would be of another file; Retry, Refused.
         """
         most = self._bytes_max if bytes_max is None else min(bytes_max, self._bytes_max)
-        while not _is_whole(place, part):
+        while place.offset != place.total:
             came = 0
             try:
-                async with aclosing(self._one_answer(link, place, part, most)) as pieces:
+                async with aclosing(self._one_answer(link, place, most)) as pieces:
                     async for piece in pieces:
                         came += len(piece)
                         place.offset += len(piece)
                         yield piece
                 if place.total is None:
                     place.total = place.offset  # an answer that did not say how long it is has come to its end
-                elif not _is_whole(place, part):
+                elif place.offset != place.total:
                     raise Retry(f"its bytes ended at {place.offset} of {place.total}")
             except Retry as broken:
                 if came < RECONNECT_BYTES_MIN:
                     raise Retry(broken.detail, broken.after, status=broken.status) from None
 
-    async def _one_answer(
-        self, link: FileLink, place: Position, part: tuple[int, int] | None, bytes_max: int
-    ) -> AsyncGenerator[bytes]:
+    async def _one_answer(self, link: FileLink, place: Position, bytes_max: int) -> AsyncGenerator[bytes]:
         if place.offset and place.version.validator is None:
             raise Changed  # nobody could tell whether the rest is of the same file
         url = link.url if link.address is None else await link.address()
         async with self._http.stream(
             "GET",
             url,
-            headers=_range(place, part),
+            headers=_range(place),
             timeout=SILENCE_SECONDS,
             silence=SILENCE_SECONDS,
             via=self._via,
         ) as stream:
             begun = begun_of(stream)
             if begun is None:
-                if total_of_nothing(stream) == place.offset + (part[0] if part else 0) and not part:
+                if total_of_nothing(stream) == place.offset:
                     place.total = place.offset
                     return
                 if stream.status == 416 and place.offset:
                     raise Changed
                 raise failure(await stream.answer(_ANSWER_BYTES), link.ends)
-            _check(begun, place, part, stream.origin)
+            _check(begun, place, stream.origin)
             place.version = begun.version
-            place.total = part[1] if part else begun.total
+            place.total = begun.total
             if place.total is not None and place.total > bytes_max:
                 raise Refused(f"{stream.origin}: it has {place.total} bytes, more than {bytes_max}")
             end, patience = place.total, _Patience(self._http.clock.monotonic)
@@ -160,31 +158,21 @@ class _Patience:
         return slow
 
 
-def _is_whole(place: Position, part: tuple[int, int] | None) -> bool:
-    return place.offset == (part[1] if part else place.total)
-
-
-def _range(place: Position, part: tuple[int, int] | None) -> dict[str, str]:
+def _range(place: Position) -> dict[str, str]:
     """What asks for the rest of this very file, and of a file that was not begun for all of it."""
-    first = place.offset + (part[0] if part else 0)
-    if not place.offset and part is None:
+    if not place.offset:
         return {}
-    headers = {"range": f"bytes={first}-" if part is None else f"bytes={first}-{part[0] + part[1] - 1}"}
-    if place.offset and place.version.validator is not None:
-        headers["if-range"] = place.version.validator
-    return headers
+    assert place.version.validator is not None  # else it would have been begun anew
+    return {"range": f"bytes={place.offset}-", "if-range": place.version.validator}
 
 
-def _check(begun: Begun, place: Position, part: tuple[int, int] | None, origin: str) -> None:
-    """Whether the answer goes on where we are. Raises Changed, Retry; Refused where a part cannot be had."""
-    first = place.offset + (part[0] if part else 0)
-    if begun.start != first:
-        if part is not None and begun.start == 0:
-            raise Refused(f"{origin} knows no ranges, and only a part of its file is wanted")
-        if begun.start == 0 and place.offset:
+def _check(begun: Begun, place: Position, origin: str) -> None:
+    """Whether the answer goes on where we are. Raises Changed, Retry."""
+    if begun.start != place.offset:
+        if begun.start == 0:
             raise Changed
-        raise Retry(f"{origin} sends bytes from {begun.start} on, and not from {first}")
+        raise Retry(f"{origin} sends bytes from {begun.start} on, and not from {place.offset}")
     if place.offset and not place.version.is_of(begun.version):
         raise Changed
-    if place.offset and part is None and place.total is not None and begun.total not in (None, place.total):
+    if place.offset and place.total is not None and begun.total not in (None, place.total):
         raise Changed

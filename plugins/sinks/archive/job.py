@@ -92,11 +92,10 @@ class FileJob:
         link: FileLink,
         name: str = "",
         *,
-        part: tuple[int, int] | None = None,
         bytes_max: int | None = None,
         remembered: bool = False,
     ) -> Fetched:
-        """Fetch a file, or a `part` (first byte, length) of it, into the spool; whoever has it removes it there.
+        """Fetch a file into the spool; whoever has it removes it there.
 
         `name` tells a job's downloads apart. `remembered`: the memo says how far it is, so that it goes on after a crash.
         Raises Retry, Refused, Unavailable, Stopping; NoRoom where the spool is too small for it.
@@ -105,7 +104,7 @@ class FileJob:
         async with self.turn(link.ends):
             try:
                 place = await self._begin(spooled, remembered)
-                await self._fetch(link, spooled, place, name, part, bytes_max, remembered)
+                await self._fetch(link, spooled, place, bytes_max, remembered)
                 await spooled.finish()
             except (Refused, NoRoom):  # nobody comes back for it
                 await spooled.remove()
@@ -199,7 +198,7 @@ class FileJob:
 
     async def _begin(self, spooled: SpoolFile, remembered: bool) -> Position:
         """How far the file is already: as far as the memo says, or all that is there if the system ran since then."""
-        place = Position.of(self.memo.get("place") or {}) if remembered else Position()
+        place = Position.of(self.memo.get("place")) if remembered else Position()
         ran_on = bool(self.memo.get("boot")) and self.memo.get("boot") == await self.shop.spool.on_disk(boot_id)
         began = "place" in self.memo and remembered
         await spooled.open(0 if not began else _WHOLE if ran_on else place.offset)
@@ -214,15 +213,13 @@ class FileJob:
         link: FileLink,
         spooled: SpoolFile,
         place: Position,
-        name: str,
-        part: tuple[int, int] | None,
         bytes_max: int | None,
         remembered: bool,
     ) -> None:
         changes, kept_at, promised = 0, self._monotonic(), -1
         while True:
             try:
-                async with aclosing(self.shop.fetcher.pieces(link, place, part=part, bytes_max=bytes_max)) as pieces:
+                async with aclosing(self.shop.fetcher.pieces(link, place, bytes_max=bytes_max)) as pieces:
                     async for piece in pieces:
                         await spooled.write(piece)
                         if max(place.total or 0, place.offset) > promised:

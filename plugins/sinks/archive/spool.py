@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -78,18 +78,21 @@ class Spool:
                 errno.EPERM, "everybody may write it, or it is another user's; it has to be the gateway's own"
             )
         old = time.time() - KEPT_SECONDS
-        for entry in os.scandir(self.folder):
-            if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < old:
-                Path(entry.path).unlink(missing_ok=True)
+        for path, status in self._entries():
+            if stat.S_ISREG(status.st_mode) and status.st_mtime < old:
+                path.unlink(missing_ok=True)
 
     def _lying(self) -> dict[str, int]:
-        sizes: dict[str, int] = {}
+        return {path.name: status.st_size for path, status in self._entries()}
+
+    def _entries(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """All that lies there. What was finished while we look is not there any more."""
         for entry in os.scandir(self.folder):
             try:
-                sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
+                status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-        return sizes
+            yield Path(entry.path), status
 
 
 class SpoolFile:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from io import BufferedWriter
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from gateway import DeliveryFailed
 from plugins.sinks.storage.disk import Disk
-from plugins.sinks.storage.storage import Body, Resume, Sent, Stored
+from plugins.sinks.storage.storage import Body, Resume, Sent, Stored, uncounted
 
 SPOOL: Final = ".spool"
 """The folder inside it for what is not whole yet; no key can begin with a dot."""
@@ -42,7 +44,7 @@ class Folder:
         size: int | None = None,
         media_type: str | None = None,
         sha256: str | None = None,
-        sent: Sent | None = None,
+        sent: Sent = uncounted,
         resume: Resume | None = None,
     ) -> None:
         """A path is moved to its place; it should lie below `SPOOL`, because that is one rename."""
@@ -57,7 +59,7 @@ class Folder:
                 await self._write_pieces(beside, body, sent)
             await self._disk.work(lambda: self._move(beside, key), self.root)
         except BaseException:
-            beside.unlink(missing_ok=True)
+            await self._undo(lambda: beside.unlink(missing_ok=True))
             raise
 
     async def reach(self) -> str:
@@ -82,21 +84,25 @@ class Folder:
         assert all(part not in ("", ".", "..") and "\0" not in part for part in parts)  # keys are made by us
         return self.root.joinpath(*parts)
 
-    async def _write_pieces(self, path: Path, pieces: AsyncIterator[bytes], sent: Sent | None) -> None:
+    async def _write_pieces(self, path: Path, pieces: AsyncIterator[bytes], sent: Sent) -> None:
         file = await self._disk.work(lambda: _fresh(path), self.root)
         try:
             async for piece in pieces:
                 await self._disk.work(lambda piece=piece: file.write(piece), self.root)  # type: ignore[misc]
-                if sent is not None:
-                    sent(len(piece))
+                sent(len(piece))
             await self._disk.work(lambda: _flush(file), self.root)
         finally:
-            file.close()
+            await self._undo(file.close)
+
+    async def _undo(self, job: Callable[[], None]) -> None:
+        """Try to: what went wrong before is what the caller has to know."""
+        with contextlib.suppress(DeliveryFailed):
+            await self._disk.work(job, self.root)
 
     def _move(self, source: Path, key: str) -> None:
         """Durable when it returns: the bytes first, then the name, then the folders that hold it."""
         target = self._path(key)
-        changed = _folders(self.root, target.parent)
+        changed = _folders(target.parent)
         _sync(source)
         try:
             source.replace(target)
@@ -104,9 +110,13 @@ class Folder:
             if error.errno != errno.EXDEV:
                 raise
             beside = target.with_name(f".{secrets.token_hex(8)}.part")  # another disk is mounted below the folder
-            shutil.copyfile(source, beside)
-            _sync(beside)
-            beside.replace(target)
+            try:
+                shutil.copyfile(source, beside)
+                _sync(beside)
+                beside.replace(target)
+            except OSError:
+                beside.unlink(missing_ok=True)
+                raise
             source.unlink()
         for folder in changed:
             _sync(folder)
@@ -145,14 +155,12 @@ def _flush(file: BufferedWriter) -> None:
     os.fsync(file.fileno())
 
 
-def _folders(root: Path, folder: Path) -> Sequence[Path]:
+def _folders(folder: Path) -> Sequence[Path]:
     """Make what is missing on the way to a folder; what has to be flushed so that it stays, the innermost first."""
     changed = [folder]
     while not folder.is_dir():
         folder = folder.parent
         changed.append(folder)
-        if folder == root.parent:
-            break
     changed[0].mkdir(parents=True, exist_ok=True)
     return changed
 

@@ -15,7 +15,7 @@ from plugins.sinks.storage.clients import AZURE, GCS, make_store, missing_librar
 from plugins.sinks.storage.disk import Disk
 from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.s3_upload import RESUMED_BYTES_MIN, S3Upload
-from plugins.sinks.storage.storage import Body, Resume, Sent, Stored
+from plugins.sinks.storage.storage import Body, Resume, Sent, Stored, uncounted
 
 SHA256: Final = "sha256"  # the metadata that says it
 if TYPE_CHECKING:
@@ -51,14 +51,15 @@ class ObjectStore:
 
     async def head(self, key: str, *, hashed: bool = False) -> Stored | None:
         """The hash is the one that was told when it was put; of an object that somebody else put nobody knows it."""
+        store = self._store
         import obstore
         from obstore.exceptions import NotFoundError
 
         try:
             if not hashed:
-                meta = await obstore.head_async(self._store, key)
+                meta = await obstore.head_async(store, key)
                 return Stored(meta["size"], None, meta["e_tag"])
-            answer = await obstore.get_async(self._store, key, options={"head": True})
+            answer = await obstore.get_async(store, key, options={"head": True})
             return Stored(answer.meta["size"], _metadata(answer.attributes), answer.meta["e_tag"])
         except (NotFoundError, FileNotFoundError):
             return None
@@ -73,10 +74,11 @@ class ObjectStore:
         size: int | None = None,
         media_type: str | None = None,
         sha256: str | None = None,
-        sent: Sent | None = None,
+        sent: Sent = uncounted,
         resume: Resume | None = None,
     ) -> None:
         """The parts are joined at the end, so that nobody sees one of them; where something fails they are given up."""
+        store = self._store
         import obstore
 
         attributes = {"Content-Type": media_type} if media_type else {}
@@ -95,7 +97,7 @@ class ObjectStore:
         pieces = body if isinstance(body, bytes) else _counted(body, sent)
         try:
             await obstore.put_async(
-                self._store,
+                store,
                 key,
                 pieces,
                 attributes=attributes or None,
@@ -127,6 +129,7 @@ class ObjectStore:
 
     @functools.cached_property
     def _store(self) -> AzureStore | GCSStore | S3Store:
+        """Asked for before anything of the library is used: what keeps it from being made is the whole storage's trouble."""
         try:
             return make_store(self._options)
         except ModuleNotFoundError:
@@ -156,11 +159,10 @@ def part_size(size: int | None) -> int:
     return max(PART_BYTES_MIN, -(-needed // 2**20) * 2**20)
 
 
-async def _counted(pieces: AsyncIterator[bytes], sent: Sent | None) -> AsyncIterator[bytes]:
+async def _counted(pieces: AsyncIterator[bytes], sent: Sent) -> AsyncIterator[bytes]:
     async for piece in pieces:
         yield piece
-        if sent is not None:
-            sent(len(piece))
+        sent(len(piece))
 
 
 def _metadata(attributes: Mapping[str, object]) -> str | None:

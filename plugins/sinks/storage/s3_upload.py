@@ -51,7 +51,7 @@ class S3Upload:
         self._part = part
         self._resume = resume
 
-    async def put(self, headers: Mapping[str, str], sent: Sent | None) -> None:
+    async def put(self, headers: Mapping[str, str], sent: Sent) -> None:
         """Put what is not there yet, and join the parts. Raises Retry (what was put stays put) and Unavailable."""
         arguments = {"url": self._url, "size": self._size, "part": self._part, "headers": dict(headers)}
         memo = self._resume.memo
@@ -66,8 +66,7 @@ class S3Upload:
             length = min(self._part, self._size - (number - 1) * self._part)
             if number not in parts:
                 parts[number] = await self._put_part(upload, number, length)
-            if sent is not None:
-                sent(length)
+            sent(length)
         await self._join(upload, parts)
         memo.clear()
 

@@ -23,11 +23,12 @@ class SharedObjects(ObjectStore):
 
     async def fetch(self, key: str, bytes_max: int) -> VersionedBytes | None:
         """None where there is none. Raises Unavailable for one that is longer, Retry, Refused."""
+        store = self._store
         import obstore
         from obstore.exceptions import NotFoundError
 
         try:
-            answer = await obstore.get_async(self._store, key)
+            answer = await obstore.get_async(store, key)
             if answer.meta["size"] > bytes_max:
                 raise Unavailable(f"{self.url(key)} is longer than {bytes_max} bytes")
             version = {name: value for name in ("e_tag", "version") if (value := answer.meta[name]) is not None}
@@ -41,12 +42,13 @@ class SharedObjects(ObjectStore):
 
     async def replace(self, key: str, data: bytes, read: VersionedBytes | None) -> bool:
         """Write it in the place of what was read (None: of nothing); False: somebody else did meanwhile."""
+        store = self._store
         import obstore
         from obstore.exceptions import AlreadyExistsError, NotFoundError, NotModifiedError, PreconditionError
 
         try:
             await obstore.put_async(
-                self._store, key, data, mode="create" if read is None else read.version, use_multipart=False
+                store, key, data, mode="create" if read is None else read.version, use_multipart=False
             )
         except (AlreadyExistsError, PreconditionError, NotModifiedError, FileExistsError):
             return False

@@ -14,6 +14,10 @@ Body = bytes | Path | AsyncIterator[bytes]
 """What is put: bytes, a file beside the storage's own that may be moved away, or pieces that come one after another."""
 
 
+def uncounted(octets: int) -> None:
+    """Nobody wants to know how many bytes went."""
+
+
 class Stored(NamedTuple):
     """An object that is there. `sha256` (lower hex) is None where the storage was not told and cannot know."""
 
@@ -51,7 +55,7 @@ class FileStorage(Protocol):
         size: int | None = None,
         media_type: str | None = None,
         sha256: str | None = None,
-        sent: Sent | None = None,
+        sent: Sent = uncounted,
         resume: Resume | None = None,
     ) -> None:
         """Write the object, over what is there: whole or not at all.

@@ -18,7 +18,8 @@ _PIECE: Final = 2**16
 
 @dataclass
 class Media:
-    """A file of `size` bytes that is made as it is sent; another `seed` is another file."""
+    """A file of `size` bytes that is made as it is sent; another `seed` is another file. `part_max`: of bytes in one answer to a
+    range; `compares`: whether `If-Range` is heeded."""
 
     size: int
     seed: int = 0
@@ -27,6 +28,8 @@ class Media:
     media_type: str = "video/mp4"
     ranges: bool = True
     chunked: bool = False
+    part_max: int | None = None
+    compares: bool = True
 
     def pieces(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         end = self.size if end is None else end
@@ -115,15 +118,14 @@ class MediaServer:
 
     def _range(self, one: Asked, media: Media) -> tuple[int, int, int]:
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", one.headers.get("range", ""))
-        same = one.headers.get("if-range") in (None, media.etag, media.modified)
+        same = not media.compares or one.headers.get("if-range") in (None, media.etag, media.modified)
         if wanted is None or not media.ranges or not same:
             return 0, media.size, 200
         start = int(wanted[1])
-        return (
-            start,
-            min(int(wanted[2]) + 1, media.size) if wanted[2] else media.size,
-            416 if start >= media.size else 206,
-        )
+        end = min(int(wanted[2]) + 1, media.size) if wanted[2] else media.size
+        if media.part_max is not None:
+            end = min(end, start + media.part_max)
+        return start, end, 416 if start >= media.size else 206
 
     def _head(self, one: Asked, media: Media, start: int, end: int) -> bytes:
         lines = [f"HTTP/1.1 {one.status} OK", f"content-type: {media.media_type}"]

@@ -15,6 +15,7 @@ from gateway.testing import NOW, SinkPromises, delivery, event, running
 from plugins.sinks.archive import Archive
 from tests.sinks.archive.conftest import HERE, Opening, archived, of
 from tests.sinks.archive.media_server import Media, MediaServer
+from tests.sinks.disks import read_only
 
 SIGNED = {"sign_type": "hmac-sha256-fields", "domains": ["push.example.com"], "apps": ["live"]}
 
@@ -129,6 +130,26 @@ async def test_a_file_that_can_never_be_had_is_told_beside_those_that_are_kept(
     assert "10.0.0.1:80 may not be called" in lost.data["error"]["message"]
 
 
+async def test_more_files_than_an_event_can_tell_of_are_refused(archive: Opening, server: MediaServer) -> None:
+    async with archive() as sink:
+        with pytest.raises(Refused, match="the event has 101 files, and an archive takes 100 of one event"):
+            await sink.deliver(of(*[f"{server.url}/{n}.mp4" for n in range(101)]))
+    assert server.asked == []
+
+
+async def test_where_too_many_others_have_the_name_nothing_is_left_in_the_spool(
+    archive: Opening, server: MediaServer, tmp_path: Path
+) -> None:
+    server.files["/a.mp4"] = Media(1000)
+    (tmp_path / "kept/main").mkdir()
+    for name in ("job", *[f"job-{number}" for number in range(2, 101)]):
+        (tmp_path / f"kept/main/{name}.mp4").write_bytes(b"another")
+    async with archive() as sink:
+        with pytest.raises(Refused, match=r"main/job\.mp4: 100 other files have this name; put \{id\} into `key`"):
+            await sink.deliver(of(server.url + "/a.mp4"))
+    assert list((tmp_path / "kept/.spool").iterdir()) == []
+
+
 async def test_what_no_signature_covers_is_never_followed(archive: Opening, server: MediaServer) -> None:
     server.files["/bucket/a.mp4"] = Media(10)
     storage = Storage(location=server.url, bucket="bucket", key="a.mp4")
@@ -188,6 +209,13 @@ async def test_a_whole_gateway_archives_and_tells_by_its_routes(server: MediaSer
         [told] = gateway.delivered("tell")
     assert told.files[0].sha256 == media.sha256
     assert len(server.asked) == 1
+
+
+async def test_a_person_can_ask_whether_the_folder_can_be_written(archive: Opening, tmp_path: Path) -> None:
+    async with archive() as sink:
+        assert await sink.connect() == f"{tmp_path}/kept can be written"
+        with read_only(tmp_path / "kept"), pytest.raises(Unavailable, match=r"kept: (permission denied|read-only)"):
+            await sink.connect()
 
 
 async def test_a_folder_that_is_not_there_is_no_folder_to_make(tmp_path: Path, archive: Opening) -> None:

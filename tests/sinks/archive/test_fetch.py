@@ -41,12 +41,14 @@ class Weather:
         Weather([1_000_000], media={"ranges": False}, ranges=(False, True, False)),
         Weather(media={"chunked": True}),
         Weather([1_000_000], media={"chunked": True}, ranges=(False, True)),
+        Weather([SIZE], media={"chunked": True}, ranges=(False, True)),
+        Weather([1_000_000], media={"part_max": 1_000_000}, ranges=(False, True, True)),
         Weather(media={"size": 0}),
         Weather(media={"size": 1}),
     ],
     ids=[
         "calm", "dropped", "stalled", "by its date", "weak ETag", "no validator", "no ranges", "chunked",
-        "chunked and dropped", "empty", "one byte",
+        "chunked and dropped", "dropped at its end", "a part at a time", "empty", "one byte",
     ],
 )  # fmt: skip
 async def test_the_bytes_are_those_of_the_file_whatever_the_connections_do(
@@ -74,6 +76,43 @@ async def test_another_file_at_the_address_is_fetched_from_its_begin(archive: Op
         [file] = archived(await began).files
     assert file.sha256 == other.sha256
     assert [one.status for one in server.asked] == [200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("other", "status"),
+    [
+        (Media(500_000, seed=5), 416),
+        (Media(SIZE, seed=5, etag='"second"', compares=False), 206),
+        (Media(SIZE + 1, seed=5), 206),
+    ],
+    ids=["shorter", "of another ETag", "longer"],
+)
+async def test_another_file_is_seen_where_the_server_compares_nothing(
+    other: Media, status: int, archive: Opening, server: MediaServer
+) -> None:
+    server.files["/a.mp4"] = Media(SIZE)
+    server.drop_after = [1_000_000]
+    server.on_drop = lambda: server.files.update({"/a.mp4": other})
+    async with archive() as sink:
+        [file] = archived(await sink.deliver(of(server.url + "/a.mp4"))).files
+    assert file.sha256 == other.sha256
+    assert [one.status for one in server.asked] == [200, status, 200]
+
+
+@pytest.mark.parametrize(
+    "memo",
+    [
+        None, "x", [], {}, {"offset": "x"}, {"offset": -1, "version": [None] * 3}, {"offset": True, "version": [None] * 3},
+        {"offset": 5, "total": "9", "version": [None] * 3}, {"offset": 5, "version": ['"e"']}, {"offset": 5, "version": [1, 2, 3]},
+    ],
+)  # fmt: skip
+def test_a_place_that_nobody_wrote_is_the_begin_of_the_file(memo: object) -> None:
+    assert fetch.Position.of(memo) == fetch.Position()
+
+
+def test_a_place_is_found_again_in_its_memo() -> None:
+    place = fetch.Position(5, 9, fetch.FileVersion('"e"', None, "video/mp4"))
+    assert fetch.Position.of(place.memo()) == place
 
 
 async def test_a_file_that_changes_all_the_time_is_left_alone_for_a_while(
@@ -104,6 +143,7 @@ def linked(url: str, ends: timedelta | None) -> Delivery:
         (302, None, Refused, "redirects are not followed"),
         (429, None, Retry, "HTTP 429"),
         (503, None, Retry, "HTTP 503"),
+        (407, None, Retry, "HTTP 407"),
         (400, None, Refused, "HTTP 400"),
     ],
 )
@@ -125,6 +165,7 @@ async def test_a_status_means_later_or_never_and_opens_no_circuit(
         (Reply(raw=b"HTTP/1.1 204 No\r\n\r\n"), Refused, "HTTP 204"),
         (Reply(status=206, body=b"x"), Retry, "does not say which part"),
         (Reply(status=206, headers=(("content-range", "bytes 5-5/9"),), body=b"x"), Retry, "sends bytes from 5 on"),
+        (Reply(status=206, headers=(("content-range", "bytes 0-0/1"),), body=b"xx"), Retry, "more bytes than it said"),
         (Reply(headers=(("content-encoding", "gzip"),), body=b"x"), Refused, "packed"),
         (Reply(raw=b"HTTP/1.1 200 OK\r\ncontent-length: 2000001\r\n\r\nx"), Refused, "more than 2000000"),
         (Reply(body=b"x" * 2_000_001), Refused, "more than 2000000"),

@@ -88,6 +88,27 @@ def test_two_values_have_two_names(one: str, other: str) -> None:
     assert (safe_value(one) == safe_value(other)) is (one == other)
 
 
+def test_a_key_whose_values_cannot_be_short_enough_is_a_hash_and_its_last_segment() -> None:
+    template = KeyTemplate("/".join(["{stream}" + "y" * 12] * 22) + "/{job_id}.{format}")
+    keys = {template.key(event(stream="s" * 40 + end, job_id="job", files=(FILE,)), FILE) for end in ("1", "2")}
+    assert len(keys) == 2
+    for key in keys:
+        folder, _, name = key.partition("/")
+        assert (len(folder), name) == (64, "job.mp4")
+
+
+def test_a_long_segment_without_an_ending_is_cut_and_two_of_them_are_still_two() -> None:
+    template = KeyTemplate("{stream}-{app}")
+    keys = {template.key(event(stream="s" * 150, app="a" * 150 + end, files=(FILE,)), FILE) for end in ("1", "2")}
+    assert [len(key) for key in keys] == [200, 200]
+
+
+def test_an_address_that_cannot_be_read_gives_no_name() -> None:
+    file = FILE.replace(format=None, download_url="https://[x/a.mp4")
+    one = event(files=(file,), format=None)
+    assert KeyTemplate("{name}.{format}").key(one, file) == f"{one.ref}.bin"
+
+
 @pytest.mark.parametrize(
     ("form", "ending"),
     [("MP4", "mp4"), ("flv", "flv"), ("html", "bin"), ("php", "bin"), ("../x", "bin"), (None, "mp4")],

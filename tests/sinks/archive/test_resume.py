@@ -14,6 +14,7 @@ from gateway import Delivery, Progress, Retry, Stopping
 from gateway.testing import FrozenClock
 from plugins.sinks.archive import copy_progress, one_file
 from plugins.sinks.archive import job as jobs
+from plugins.sinks.archive import spool as spools
 from tests.sinks.archive.conftest import Opening, archived, of
 from tests.sinks.archive.media_server import Media, MediaServer
 
@@ -71,18 +72,20 @@ async def test_what_was_there_is_not_fetched_again(archive: Opening, server: Med
     assert list((tmp_path / "kept/.spool").iterdir()) == []
 
 
-@pytest.mark.parametrize("loss", ["spool", "power", "other", "memo", "damaged"])
+@pytest.mark.parametrize("loss", ["spool", "power", "nobody knows", "other", "memo", "damaged"])
 async def test_what_was_lost_is_fetched_again_and_never_mixed(
-    loss: str, archive: Opening, server: MediaServer, tmp_path: Path
+    loss: str, archive: Opening, server: MediaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if loss == "nobody knows":  # a system that does not tell one start of it from another
+        monkeypatch.setattr(spools, "_BOOT", tmp_path / "none")
     beats = Beats()
     await cut_off(archive, server, beats, tmp_path / "kept/.spool")
     [spooled] = (tmp_path / "kept/.spool").iterdir()
     part: Any = beats.memo["files"]["0"]
     if loss == "spool":
         spooled.unlink()
-    if loss == "power":  # what was not flushed is not what was written
-        part["boot"] = "another"
+    if loss in ("power", "nobody knows"):  # what was not flushed is not what was written
+        part["boot"] = "another" if loss == "power" else part["boot"]
         spooled.write_bytes(spooled.read_bytes()[: part["place"]["offset"]] + bytes(CUT))
     if loss == "other":
         server.files["/a.mp4"] = Media(SIZE, seed=9, etag='"second"')
@@ -93,11 +96,22 @@ async def test_what_was_lost_is_fetched_again_and_never_mixed(
     async with archive() as sink:
         [file] = archived(await sink.deliver(beats.of(of(server.url + "/a.mp4")))).files
     assert file.sha256 == server.files["/a.mp4"].sha256
-    assert server.asked[-1].headers.get("range") == (f"bytes={part['place']['offset']}-" if loss == "power" else None)
+    flushed = f"bytes={part['place']['offset']}-" if loss in ("power", "nobody knows") else None
+    assert server.asked[-1].headers.get("range") == flushed
 
 
+@pytest.mark.parametrize(
+    ("meanwhile", "asked", "names"),
+    [("nothing", 1, ["job.mp4"]), ("deleted", 2, ["job.mp4"]), ("another", 2, ["job-2.mp4", "job.mp4"])],
+)
 async def test_a_crash_between_the_object_and_its_memo_copies_nothing_twice(
-    archive: Opening, server: MediaServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    meanwhile: str,
+    asked: int,
+    names: list[str],
+    archive: Opening,
+    server: MediaServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     server.files["/a.mp4"] = Media(SIZE)
     beats = Beats()
@@ -106,10 +120,15 @@ async def test_a_crash_between_the_object_and_its_memo_copies_nothing_twice(
         async with archive() as sink:
             with pytest.raises(RuntimeError):
                 await sink.deliver(beats.of(of(server.url + "/a.mp4")))
+    if meanwhile == "deleted":
+        (tmp_path / "kept/main/job.mp4").unlink()
+    if meanwhile == "another":
+        (tmp_path / "kept/main/job.mp4").write_bytes(bytes(SIZE))
     async with archive() as sink:
         [file] = archived(await sink.deliver(beats.of(of(server.url + "/a.mp4")))).files
-    assert (file.sha256, len(server.asked)) == (Media(SIZE).sha256, 1)
-    assert [path.name for path in (tmp_path / "kept/main").iterdir()] == ["job.mp4"]
+    assert (file.sha256, len(server.asked)) == (Media(SIZE).sha256, asked)
+    assert sorted(path.name for path in (tmp_path / "kept/main").iterdir()) == names
+    assert (tmp_path / "kept/main" / names[0]).read_bytes() == b"".join(Media(SIZE).pieces())
 
 
 async def _crash(*_: object) -> None:

@@ -41,20 +41,17 @@ async def copy_file(
 
 async def _spooled(job: FileJob, item: PlannedFile, key: str, bytes_max: int, *, remembered: bool) -> int:
     spooled = job.shop.spool.file(job.spool_name(item.name))
-    half_is_of_use = remembered
     try:
         fetched = await job.fetch(link_to(job, item.url), item.name, bytes_max=bytes_max, remembered=remembered)
         spooled, size = fetched.spooled, fetched.size_bytes
         _check_reach(item, size)
         await job.put(key, fetched.path, size=size, media_type=media_type_of(item.name), sha256=fetched.sha256)
-        half_is_of_use = False
-    except (Refused, NoRoom):
-        half_is_of_use = False
-        raise
-    finally:
+    except BaseException as failure:
         spooled.close()
-        if not half_is_of_use:
+        if not remembered or isinstance(failure, Refused | NoRoom):  # else the half is of use
             await spooled.remove()
+        raise
+    await spooled.remove()
     return size
 
 

@@ -27,11 +27,8 @@ async def plan_for(job: FileJob, digest: str | None) -> Plan:
     Raises Retry while the recording goes on, Refused.
     """
     if digest is not None and (texts := await _remembered(job)) is not None:
-        try:
-            plan = await _read_all(job, texts)
-        except Retry:
-            plan = None  # half of them were written
-        if plan is not None and plan.digest == digest:
+        plan = await _read_all(job, texts)
+        if plan.digest == digest:
             return plan
     texts = {}
     plan = await _read_all(job, texts)
