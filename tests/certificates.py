@@ -7,30 +7,37 @@ import ipaddress
 from pathlib import Path
 
 
-def certificates(folder: Path) -> None:
-    """ca.pem, cert.pem and key.pem for 127.0.0.1."""
+def certificates(folder: Path, *, separate: bool = False) -> None:
+    """ca.pem, cert.pem and key.pem for 127.0.0.1. `separate`: the authority is another than what it vouches for, which some
+    programs insist on."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
     key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    own = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+    signer = ec.generate_private_key(ec.SECP256R1()) if separate else key
+
+    def issued(name: str, whose: ec.EllipticCurvePrivateKey, *, ca: bool) -> bytes:
+        host = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")]))
+            .public_key(whose.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(host, critical=False)
+            .sign(signer, hashes.SHA256())
+        )
+        return certificate.public_bytes(pem)
+
     pem = serialization.Encoding.PEM
-    for file in ("ca.pem", "cert.pem"):
-        (folder / file).write_bytes(own.public_bytes(pem))
+    authority = issued("test", signer, ca=True)
+    (folder / "ca.pem").write_bytes(authority)
+    (folder / "cert.pem").write_bytes(issued("host", key, ca=False) if separate else authority)
     (folder / "key.pem").write_bytes(
         key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )

@@ -148,7 +148,7 @@ class ObjectStore:
             return Unavailable(f"{place} does not let us in: {words}")
         if isinstance(error, named.NotFoundError | FileNotFoundError):
             return Unavailable(f"{place} is not there: {words}")
-        if isinstance(error, named.InvalidPathError | named.NotSupportedError):
+        if isinstance(error, named.InvalidPathError | named.NotSupportedError | ValueError):
             return Refused(f"{place} cannot hold this key: {words}")
         return Retry(f"{place}: {words}", service=True)
 

@@ -101,16 +101,19 @@ async def test_a_folder_of_the_archive_that_is_another_disk_is_written_whole_or_
 ) -> None:
     media = server.files["/a.mp4"] = Media(100_000)
     with mounted(tmp_path / "kept/main") as other:
-        (other / "bad.mp4").mkdir()
+        for folder in (other, tmp_path / "kept"):
+            (folder / "bad.mp4").mkdir()
         async with archive() as sink:
             archived(await sink.deliver(of(server.url + "/a.mp4")))
             assert (other / "job.mp4").read_bytes() == b"".join(media.pieces())
             assert list((tmp_path / "kept/.spool").iterdir()) == []
-            folder = Folder(tmp_path / "kept")
+        storage = Folder(tmp_path / "kept")
+        for key in ("main/bad.mp4", "bad.mp4"):
             with pytest.raises(Retry, match="is a directory"):
-                await folder.put("main/bad.mp4", b"x")
-            await folder.close()
+                await storage.put(key, b"x")
+        await storage.close()
         assert sorted(path.name for path in other.iterdir()) == ["bad.mp4", "job.mp4"]
+    assert list((tmp_path / "kept/.spool").iterdir()) == []
 
 
 async def test_a_disk_that_became_read_only_opens_the_circuit(tmp_path: Path) -> None:

@@ -139,12 +139,66 @@ async def test_what_the_store_answers_means_later_or_until_somebody_acts(
     assert "canary" not in raised.value.detail
 
 
+BEGUN = Reply(body=b"<X><UploadId>u&amp;1</UploadId></X>")
+PART = Reply(headers=(("etag", '"e"'),))
+NO_UPLOAD = Reply(status=404, body=b"<Error><Code>NoSuchUpload</Code></Error>")
+
+
+async def test_a_bucket_that_begins_no_upload_is_not_there(body: Path, http: Http) -> None:
+    async with ScriptedServer(otherwise=NO_UPLOAD) as store:
+        with pytest.raises(Unavailable, match="s3://kept/live is not there"):
+            await put(kept(store.url), body, Memo(), http)
+
+
+async def test_an_upload_that_was_given_up_on_the_way_begins_anew(body: Path, http: Http) -> None:
+    memo = Memo()
+    async with ScriptedServer(BEGUN, PART, NO_UPLOAD) as store:
+        with pytest.raises(Retry, match="has given up the upload; it begins anew"):
+            await put(kept(store.url), body, memo, http)
+    assert memo.memo == {}
+
+
+async def test_a_part_without_its_etag_cannot_be_joined(body: Path, http: Http) -> None:
+    async with ScriptedServer(BEGUN, Reply()) as store:
+        with pytest.raises(Retry, match="gave part 1 no ETag"):
+            await put(kept(store.url), body, Memo(), http)
+
+
+async def test_an_upload_that_was_joined_unheard_is_not_sent_again(body: Path, http: Http) -> None:
+    """Whether the object is there is for the caller to look at: an upload that is gone is gone for two reasons."""
+    memo = Memo()
+    async with ScriptedServer(BEGUN, PART, PART, PART, PART, NO_UPLOAD) as store:
+        await put(kept(store.url), body, memo, http)
+        assert len(store.received) == 6
+    assert memo.memo == {}
+
+
+async def test_parts_are_asked_for_page_by_page_and_one_of_another_length_is_sent_again(body: Path, http: Http) -> None:
+    def listed(marker: str, *parts: tuple[int, int]) -> Reply:
+        lines = [f'<Part><PartNumber>{n}</PartNumber><ETag>"{n}"</ETag><Size>{size}</Size></Part>' for n, size in parts]
+        more = f"<IsTruncated>true</IsTruncated><NextPartNumberMarker>{marker}</NextPartNumberMarker>"
+        return Reply(body=f"<X>{''.join(lines)}{more if marker else ''}</X>".encode())
+
+    memo = Memo(0)
+    pages = (listed("2", (1, PART_BYTES_MIN), (2, 7)), listed("2", (4, 1000)))  # the second page leads nowhere
+    async with ScriptedServer(BEGUN, PART, *pages, PART, PART, Reply()) as store:
+        with pytest.raises(RuntimeError):
+            await put(kept(store.url), body, memo, http)
+        memo.left = 99
+        await put(kept(store.url), body, memo, http)
+        queries = [got.target.partition("?")[2] for got in store.received]
+    assert ["marker=0" in queries[2], "marker=2" in queries[3]] == [True, True]
+    assert queries[4:6] == [f"partNumber={n}&uploadId=u%261" for n in (2, 3)]
+    joined = store.received[6].body.decode()
+    assert [f"<PartNumber>{n}</PartNumber><ETag>&quot;{n}&quot;" in joined.replace('"', "&quot;") for n in (1, 4)] == [
+        True
+    ] * 2
+
+
 async def test_an_error_inside_a_200_joins_nothing(body: Path, http: Http) -> None:
-    begun = Reply(body=b"<X><UploadId>u&amp;1</UploadId></X>")
-    part = Reply(headers=(("etag", '"e"'),))
     failed = Reply(body=b"<Error><Code>InternalError</Code></Error>")
     memo = Memo()
-    async with ScriptedServer(begun, part, part, part, part, failed) as store:
+    async with ScriptedServer(BEGUN, PART, PART, PART, PART, failed) as store:
         with pytest.raises(Retry, match="did not join the parts: InternalError"):
             await put(kept(store.url), body, memo, http)
         asked = [(got.method, got.target.partition("?")[2]) for got in store.received]

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from gateway import Unavailable
-from gateway.testing import FrozenClock, opened
+from gateway.testing import FrozenClock, Reply, ScriptedServer, opened
 from plugins.sinks.feed import Feed, FeedOptions
+from plugins.sinks.storage.options import StorageOptions
+from plugins.sinks.storage.shared_object import SharedObjects, VersionedBytes
 from tests.sinks.feed.feeds import USUAL, finished
 from tests.sinks.feed.test_erasing import gone
 
@@ -106,6 +108,43 @@ async def test_a_feed_that_a_crash_left_behind_its_state_is_made_again(bucket: A
     with pytest.raises(Unavailable, match="is damaged or of a newer program"):
         async with feeding(bucket, endpoint):
             pass
+
+
+def shared(bucket: Any, endpoint: str) -> SharedObjects:
+    there = {"to": f"s3://{bucket.name}", "endpoint": endpoint, "path_style": True, "credentials": KEYS}
+    return SharedObjects(StorageOptions.model_validate(there), "archive")
+
+
+async def test_what_was_deleted_or_changed_since_it_was_read_is_not_written_over(bucket: Any, endpoint: str) -> None:
+    objects, other = shared(bucket, endpoint), shared(bucket, endpoint)
+    assert await objects.fetch("a", 9) is None
+    assert await objects.replace("a", b"one", None)
+    assert not await other.replace("a", b"another", None)
+    read = await objects.fetch("a", 9)
+    assert read is not None
+    assert read.data == b"one"
+    assert await other.replace("a", b"two", read)
+    assert not await objects.replace("a", b"three", read)
+    assert bucket.Object("a").get()["Body"].read() == b"two"
+    bucket.Object("a").delete()
+    assert not await objects.replace("a", b"three", read)
+    assert await objects.fetch("a", 9) is None
+
+
+async def test_a_state_that_is_longer_than_any_is_not_read(bucket: Any, endpoint: str) -> None:
+    bucket.Object("a").put(Body=b"0123456789")
+    with pytest.raises(Unavailable, match="a is longer than 9 bytes"):
+        await shared(bucket, endpoint).fetch("a", 9)
+
+
+async def test_a_store_that_lets_nobody_in_is_the_whole_feeds_trouble(bucket: Any) -> None:
+    async with ScriptedServer(otherwise=Reply(status=403, body=b"<Error><Code>AccessDenied</Code></Error>")) as store:
+        objects = shared(bucket, store.url)
+        read = VersionedBytes(b"", {"e_tag": '"1"'})
+        for act in (lambda: objects.fetch("a", 9), lambda: objects.replace("a", b"", read)):
+            with pytest.raises(Unavailable, match="does not let us in") as caught:
+                await act()
+            assert KEYS["secret_key"] not in str(caught.value)
 
 
 async def test_a_bucket_that_is_not_there_opens_the_circuit_without_its_keys(bucket: Any, endpoint: str) -> None:

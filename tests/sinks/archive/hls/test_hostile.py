@@ -71,6 +71,11 @@ def copied(content: str | bytes, url: str = BASE) -> Plan:
         (M + '#EXT-X-KEY:METHOD=AES-128,URI="k",THUMBNAILS="http://h/"\n' + E, "THUMBNAILS carries an address"),
         (M + S + "{$nope}/a.ts\n" + E, "the variable nope is not defined"),
         (M + '#EXT-X-DEFINE:NAME="a",VALUE="1"\n#EXT-X-DEFINE:NAME="a",VALUE="2"\n', "defined twice"),
+        (M + '#EXT-X-DEFINE:NAME="a",IMPORT="a"\n', "one of NAME, IMPORT and QUERYPARAM"),
+        (M + '#EXT-X-DEFINE:VALUE="a"\n', "one of NAME, IMPORT and QUERYPARAM"),
+        (M + '#EXT-X-DEFINE:NAME="a b",VALUE="1"\n', "letters, digits, - and _"),
+        (M + '#EXT-X-DEFINE:NAME="a"\n', "the variable a has no VALUE"),
+        (M + "".join(f'#EXT-X-DEFINE:NAME="v{n}",VALUE="1"\n' for n in range(257)), "may define 256 variables"),
         (M + '#EXT-X-DEFINE:IMPORT="a"\n', "from a master playlist"),
         (M + '#EXT-X-DEFINE:QUERYPARAM="b"\n', "from the query"),
         (M + '#EXT-X-DEFINE:QUERYPARAM="auth_key"\n#EXTINF:1,{$auth_key}\na.ts\n' + E, "uses the variable auth_key"),
@@ -107,6 +112,19 @@ def test_what_cannot_be_copied_as_it_is_is_refused_in_words(content: str | bytes
     assert "canary" not in refusal.value.detail
     assert "evil" not in refusal.value.detail
     assert time.process_time() - before < 3
+
+
+def test_a_long_part_of_a_query_is_no_variable() -> None:
+    with pytest.raises(Refused, match="the variable long has over 4096 characters"):
+        copied(M + '#EXT-X-DEFINE:QUERYPARAM="long"\n' + E, f"https://cdn.example.com/r.m3u8?long={'x' * 4097}")
+
+
+def test_a_recording_of_very_many_files_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugins.sinks.archive.hls.plan.OBJECTS_MAX", 2)
+    same = M + (S + "a.ts\n") * 5 + S + "b.ts\n"
+    assert len(copied(same + E).items) == 2
+    with pytest.raises(Refused, match="the recording has over 2 files"):
+        copied(same + S + "c.ts\n" + E)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"\n#EXTM3U\n", b'{"error": "no such key"}'])

@@ -48,6 +48,31 @@ async def test_a_recording_is_whole_before_it_appears_and_each_file_has_its_own_
     assert list((tmp_path / "sp").iterdir()) == []
 
 
+async def test_a_segment_that_is_larger_than_the_spool_goes_straight_into_the_bucket(
+    archive: Opening, server: MediaServer, bucket: Any, endpoint: str, tmp_path: Path
+) -> None:
+    server.files["/r.m3u8"] = text(segments(server, "", 2, size=200_000))
+    options = {**place(endpoint), "spool": {"folder": str(tmp_path / "sp"), "limit": 100_000}}
+    async with archive(options) as sink:
+        archived(await sink.deliver(recording(server.url + "/r.m3u8")))
+    assert stored(bucket)["1.ts"].get()["Body"].read() == octets(server.files["/1.ts"])
+    assert list((tmp_path / "sp").iterdir()) == []
+
+
+async def test_without_a_spool_a_segment_of_which_nobody_can_tell_the_rest_is_fetched_anew(
+    archive: Opening, server: MediaServer, bucket: Any, endpoint: str, tmp_path: Path
+) -> None:
+    server.files["/r.m3u8"] = text(segments(server, "", 1, size=2_000_000))
+    server.files["/0.ts"].etag = None
+    server.drop_after = [10**9, 1_000_000]
+    options = {**place(endpoint), "spool": {"folder": str(tmp_path / "sp"), "limit": 0}}
+    async with archive(options) as sink:
+        detail, again = await retried(sink, recording(server.url + "/r.m3u8"))
+        assert detail.startswith("0.ts: the file changed while it was copied")
+        archived(await sink.deliver(again))
+    assert stored(bucket)["0.ts"].get()["Body"].read() == octets(server.files["/0.ts"])
+
+
 async def test_a_long_file_of_byte_ranges_goes_on_where_it_was(
     archive: Opening, server: MediaServer, bucket: Any, endpoint: str, tmp_path: Path
 ) -> None:

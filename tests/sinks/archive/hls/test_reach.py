@@ -10,7 +10,7 @@ import pytest
 from gateway import Delivery, Refused
 from gateway.testing import Reply, ScriptedServer
 from tests.sinks.archive.conftest import Opening, archived
-from tests.sinks.archive.hls.conftest import END, asked_for, kept, recording, segments, text
+from tests.sinks.archive.hls.conftest import END, asked_for, kept, octets, recording, segments, text
 from tests.sinks.archive.media_server import Media, MediaServer
 
 
@@ -59,12 +59,16 @@ async def test_a_playlist_without_an_end_is_read_up_to_its_bound(archive: Openin
             Reply(body=b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhttp://10.0.0.1/v.m3u8\n"),
             "the playlist v.m3u8: 10.0.0.1",
         ),
+        (
+            Reply(body=b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n"),
+            "the playlist v.m3u8 is named by a master playlist, and is one itself",
+        ),
     ],
 )
 async def test_a_playlist_that_is_not_there_as_it_should_be_is_named(
     archive: Opening, reply: Reply, words: str
 ) -> None:
-    async with ScriptedServer(reply) as server:
+    async with ScriptedServer(reply, otherwise=reply) as server:
         assert words in await refused(archive(), recording(server.url + "/r.m3u8?sig=canary"))
 
 
@@ -76,6 +80,34 @@ async def test_all_playlists_together_have_a_bound(
     server.files["/r.m3u8"] = text("#EXTM3U\n" + variants)
     server.files |= {f"/{n}.m3u8": text(segments(server, f"/{n}", 100)) for n in range(5)}
     assert "are over 10000 bytes together" in await refused(archive(), recording(server.url + "/r.m3u8"))
+
+
+async def test_the_files_that_all_playlists_name_have_a_bound(
+    archive: Opening, server: MediaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plugins.sinks.archive.hls.gather.OBJECTS_MAX", 3)
+    server.files["/r.m3u8"] = text(
+        "#EXTM3U\n" + "".join(f"#EXT-X-STREAM-INF:BANDWIDTH=1\n{n}.m3u8\n" for n in range(9))
+    )
+    server.files |= {f"/{n}.m3u8": text(segments(server, f"/{n}", 2)) for n in range(9)}
+    assert "playlists name over 6 files" in await refused(archive(), recording(server.url + "/r.m3u8"))
+    assert asked_for(server) == ["/r.m3u8", *[f"/{n}.m3u8" for n in range(4)]]
+
+
+async def test_what_a_session_names_is_copied_within_its_bound(
+    archive: Opening, server: MediaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plugins.sinks.archive.hls.copy_run.DATA_BYTES_MAX", 1000)
+    master = '#EXTM3U\n#EXT-X-SESSION-DATA:DATA-ID="a",URI="data.json"\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv/v.m3u8\n'
+    server.files = {"/r.m3u8": text(master), "/v/v.m3u8": text(segments(server, "/v", 1)), **server.files}
+    server.files["/data.json"] = Media(1001)
+    assert "data.json: " in await refused(archive(), recording(server.url + "/r.m3u8"))
+    server.files["/data.json"] = Media(1000)
+    async with archive() as sink:
+        archived(await sink.deliver(recording(server.url + "/r.m3u8")))
+    copies = kept(tmp_path / "kept/main/job.hls")
+    assert copies["data.json"] == octets(server.files["/data.json"])
+    assert b'URI="data.json"' in copies["index.m3u8"]
 
 
 async def test_all_files_together_have_a_bound(archive: Opening, server: MediaServer) -> None:
