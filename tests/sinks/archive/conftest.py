@@ -66,6 +66,12 @@ def place(endpoint: str, bucket: str = "kept") -> dict[str, Any]:
     return {"to": f"s3://{bucket}/live", "endpoint": endpoint, "path_style": True, "credentials": KEYS}
 
 
+def archive_in(endpoint: str, tmp_path: Path, **changes: Any) -> AbstractAsyncContextManager[Archive]:
+    """A sink whose bucket is at this endpoint, and whose spool is in the test's folder."""
+    options = {**place(endpoint), "key": "{stream}/{name}.{format}", "allow": HERE}
+    return opened(Archive, {**options, "spool": {"folder": str(tmp_path / "spool")}, **changes}, name="keep")
+
+
 @pytest.fixture
 def bucket(endpoint: str) -> Iterator[Any]:
     """boto3's view of it, empty."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway import Delivery, File, Retry
+from gateway import Delivery, File, Refused, Retry
 from tests.sinks.archive.conftest import of
 from tests.sinks.archive.media_server import Media, MediaServer
 
@@ -66,3 +66,11 @@ async def retried(sink: Any, delivery: Delivery) -> tuple[str, Delivery]:
     with pytest.raises(Retry) as failure:
         await sink.deliver(delivery)
     return failure.value.detail, delivery.replace(memo=failure.value.memo or {}, attempt=delivery.attempt + 1)
+
+
+async def refused(opening: Any, delivery: Delivery) -> str:
+    """Why it is never archived."""
+    async with opening as sink:
+        with pytest.raises(Refused) as refusal:
+            await sink.deliver(delivery)
+    return refusal.value.detail

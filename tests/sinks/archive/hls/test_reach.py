@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gateway import Delivery, Refused
 from gateway.testing import Reply, ScriptedServer
 from tests.sinks.archive.conftest import Opening, archived
-from tests.sinks.archive.hls.conftest import END, asked_for, kept, octets, recording, segments, text
+from tests.sinks.archive.hls.conftest import END, asked_for, kept, octets, recording, refused, segments, text
 from tests.sinks.archive.media_server import Media, MediaServer
-
-
-async def refused(opening: Any, delivery: Delivery) -> str:
-    async with opening as sink:
-        with pytest.raises(Refused) as refusal:
-            await sink.deliver(delivery)
-    return refusal.value.detail
 
 
 @pytest.mark.parametrize(
