@@ -22,6 +22,14 @@ NEW = "demo-whsec_" + "bmV3LXNlY3JldC1uZXctc2VjcmV0LW5ldy0y"
 STRANGER = "whsec_" + "c3RyYW5nZXItc3RyYW5nZXItc3RyYW5nZXItMw=="
 
 
+SIGV4 = {
+    "scheme": "sigv4",
+    "access_key": "AKIDEXAMPLE",
+    "secret_key": "a-secret-key-0123456789",
+    "region": "r",
+    "service": "s",
+}
+OAUTH2 = {"scheme": "oauth2", "token_url": "https://x/", "client_id": "me", "client_secret": "a-client-secret-012345"}
 AFRESH = {"scheme": "huawei-live", "key": "the-receivers-key-0123456789abcdef"}
 
 
@@ -103,6 +111,14 @@ async def test_raw_mode_sends_the_vendors_bytes_untouched_with_where_they_came_f
     assert got.header("recording-gateway-trust") == "timestamp"
     assert got.header("recording-gateway-scheme") == "hmac-old"
     assert got.header("recording-gateway-received") == "2026-01-01T00:00:00Z"
+
+
+async def test_an_event_that_takes_anothers_place_says_whose_in_raw_mode_too() -> None:
+    async with ScriptedServer() as server, forwarding(server.url, body="raw") as sink:
+        await sink.deliver(delivery(event(supersedes="0a1b~2c3d4e5f")))
+        await sink.deliver(delivery(event()))
+        first, second = (got.header("recording-gateway-supersedes") for got in server.received)
+    assert (first, second) == ("0a1b~2c3d4e5f", None)
 
 
 async def test_an_event_without_a_verdict_has_no_scheme_and_an_unsigned_forward_no_signature() -> None:
@@ -218,6 +234,11 @@ async def test_a_token_in_the_url_that_the_receiver_echoes_is_masked() -> None:
         ({"sign": {"scheme": "many"}}, "sign", "a `scheme`"),
         ({"sign": {"scheme": ["CANARY"]}}, "sign", "a `scheme`"),
         ({"sign": []}, "", "at least one signature"),
+        ({"sign": [SIGV4, OAUTH2]}, "", "one thing that sets Authorization, not sigv4 and oauth2"),
+        ({"sign": SIGV4, "headers": {"authorization": "CANARY"}}, "", "not sigv4 and the header Authorization"),
+        ({"sign": {**SIGV4, "region": "CANARY x"}}, "sign.sigv4.region", "without spaces"),
+        ({"sign": {**SIGV4, "region": "a/CANARY"}}, "sign.sigv4", "`region` without spaces, slashes"),
+        ({"sign": {**SIGV4, "session_token": "CANARY x"}}, "sign.sigv4", "`session_token` without spaces"),
         ({"sign": [{"secrets": [OLD]}, {"secrets": [NEW]}]}, "", "each scheme once"),
         ({"sign": [{"scheme": "CANARY"}]}, "sign.many.0", "a `scheme`"),
         ({"sign": {"scheme": "github", "secret": "CANARY"}}, "sign.github.secret", "at least 16 characters"),
@@ -262,6 +283,25 @@ def test_paths_are_beside_the_configuration_file(tmp_path: Path) -> None:
     )
 
 
+async def test_what_cannot_be_signed_is_refused_in_words() -> None:
+    """A component that this event's request has not."""
+    sign = {"scheme": "rfc9421", "key": OLD, "components": ["@method", "content-digest", "x-recorded"]}
+    headers = {"X-Recorded": "{{ event.time }}"}
+    async with ScriptedServer() as server, forwarding(server.url, sign=sign, headers=headers) as sink:
+        await sink.deliver(delivery(event(time=NOW)))
+        with pytest.raises(Refused, match=r"the request cannot be signed: .*x-recorded"):
+            await sink.deliver(delivery(event(time=None)))
+        assert len(server.received) == 1
+
+
+async def test_a_way_through_a_proxy_or_a_socket_is_not_tried_out() -> None:
+    for way in ({"proxy": "http://127.0.0.1:9"}, {"uds": "/run/app.sock"}):
+        async with forwarding("http://app.example/", **way) as sink:
+            assert await sink.connect() is None
+    async with ScriptedServer() as server, forwarding(server.url + "/{{ event.id }}") as sink:
+        assert f"127.0.0.1:{server.port}" in (await sink.connect() or "")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -277,6 +317,10 @@ def test_paths_are_beside_the_configuration_file(tmp_path: Path) -> None:
         ({"url": "http://app.example/", "uds": "/run/app.sock"}, []),
         ({"url": "https://app.example/", "sign": GITHUB}, ["signs no time"]),
         ({"url": "https://app.example/", "sign": [GITHUB, SIGN]}, []),
+        (
+            {"url": "https://app.example/", "sign": {"scheme": "rfc9421", "key": OLD, "components": ["@method"]}},
+            ["leaves the body unsigned"],
+        ),
         ({"url": "https://app.example/", "body": "huawei-live", "sign": AFRESH}, []),
         (
             {"url": "https://app.example/", "body": "huawei-live", "sign": {**AFRESH, "sign_type": "md5"}},

@@ -11,6 +11,7 @@ from gateway import Refused, sample
 from gateway.testing import ScriptedServer, delivery, event
 from plugins.sinks.forward import Forward, ForwardOptions
 from plugins.sinks.forward.shape.filler import Shape, shape_of
+from plugins.sinks.forward.shape.request_grammars import same_origin
 from tests.sinks.test_forward import forwarding
 
 WRONG: list[tuple[dict[str, Any], str]] = [
@@ -27,6 +28,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"body": {"template": "{{ event.__class__ }}"}}, "begin with _"),
     ({"body": {"template": "{% if %}"}}, "body: line 1"),
     ({"body": {"template": "x" * 9000}}, "8 KiB"),
+    ({"body": {"template": "<a>{{ event.id }}</a"}, "content_type": "text/xml"}, "ends inside of a tag"),
+    ({"body": {"cel": "[1.0 / 0.0]"}}, "inf is no number of JSON"),
     ({"body": {"template": "<a {{ event.id }}/>"}, "content_type": "text/xml"}, "a tag outside of quotes"),
     ({"body": {"template": "<{{ event.id }}/>"}, "content_type": "text/xml"}, "right behind <"),
     ({"body": {"template": "<a><!--{{ event.id }}--></a>"}, "content_type": "text/xml"}, "a comment"),
@@ -80,6 +83,15 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
+DEEP = (
+    "{% for f in event.data.files %}"
+    + "[" * 150
+    + "{% endfor %}1{% for f in event.data.files %}"
+    + "]" * 150
+    + "{% endfor %}"
+)
+
+
 @pytest.mark.parametrize(("options", "words"), WRONG, ids=range(len(WRONG)))
 def test_a_mistake_is_found_before_an_event_comes(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError) as wrong:
@@ -96,13 +108,15 @@ def test_a_mistake_is_found_before_an_event_comes(options: dict[str, Any], words
         ({"body": {"cel": "[event.data.extra.nothing]"}, "few": True}, r"body\.cel: it fails on this event: no such field"),
         ({"body": {"cel": '[event.data.files[0].format, "x"]'}}, "200 at most"),
         ({"body": {"template": "{{ event.data.extra.long }}"}}, "64 KiB"),
+        ({"body": {"cel": "[event.data.extra.long]"}, "few": True}, r"body\.cel: it makes more than 64 KiB"),
+        ({"body": {"template": DEEP}}, "body: what it makes is nested too deep"),
         ({"url": "/{{ event.data.extra.nothing }}"}, "url: line 1: a value in the path is absent or empty"),
         ({"url": "/a/{{ event.data.extra.dots }}/b"}, "a segment of the path is empty, . or .."),
         ({"url": "/a?{{ event.data.extra.l9 }}"}, "over 8000 bytes"),
         ({"headers": {"X-A": "{{ event.data.extra.l9 }}"}}, "headers.X-A: it is over 4096 bytes"),
         ({"method": "{% if event.data.app == 'live' %}{{ event.id }}{% else %}PUT{% endif %}"}, "method: it is none of"),
     ],
-    ids=range(11),
+    ids=range(13),
 )  # fmt: skip
 async def test_what_cannot_be_made_of_an_event_is_refused_and_says_which_part(
     options: dict[str, Any], words: str
@@ -139,3 +153,31 @@ def test_options_with_templates_never_show_what_a_header_holds() -> None:
         {"url": "https://x/", "headers": {"Authorization": "Bearer header-canary {{ event.id }}"}}
     )
     assert "canary" not in f"{options!r} {options} {options.model_dump_json()} {options.model_dump()}"
+
+
+def test_options_with_the_same_templates_are_the_same_so_that_a_reload_leaves_the_sink_alone() -> None:
+    def options(header: str) -> ForwardOptions:
+        return ForwardOptions.model_validate({"url": "https://x/", "headers": {"X-A": header}})
+
+    assert options("a {{ event.id }}") == options("a {{ event.id }}")
+    assert options("a {{ event.id }}") != options("b {{ event.id }}")
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("https://h.example:8443/a/b?c=//d", True),
+        ("https://h.example:8443", True),
+        ("https://h.example:8443?a=/b", True),
+        ("https://h.example/a", False),
+        ("http://h.example:8443/a", False),
+        ("https://h.example:8443.evil.example/a", False),
+        ("https://me@h.example:8443/a", False),
+        ("https://h.example:8443@evil.example/a", False),
+        ("https://h.example:8443/a/../b", False),
+        ("https://h.example:8443/\x00", False),
+        ("https://[h.example:8443/a", False),
+    ],
+)
+def test_a_url_leads_where_the_configuration_says_or_is_not_sent(url: str, same: bool) -> None:
+    assert same_origin(url, "https://h.example:8443") is same

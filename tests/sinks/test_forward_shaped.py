@@ -141,13 +141,13 @@ async def test_one_request_goes_out_and_where_the_configuration_says(stream: str
 
 async def test_a_part_that_is_no_template_stays_as_it_was_with_any_body() -> None:
     async with ScriptedServer() as server:
-        url = server.url + "/{{ event.data.app }}"
+        url = server.url + "/{{ event.data.app }}/"
         async with forwarding(
             url, method="{{ 'delete' }}", headers={"X-A": "{{ event.data.about }}", "X-B": "b"}
         ) as sink:
             await sink.deliver(delivery(event(app="live")))
         [got] = server.received
-    assert (got.method, got.target, got.header("x-b")) == ("DELETE", "/live", "b")
+    assert (got.method, got.target, got.header("x-b")) == ("DELETE", "/live/", "b")
     assert "x-a" not in dict(got.headers)  # nothing came of it, so it is not there
     assert json.loads(got.body) == to_document(event(app="live"))
 
@@ -166,13 +166,21 @@ async def test_a_part_that_is_no_template_stays_as_it_was_with_any_body() -> Non
          b'{"n": null, "e": ""}', "application/json"),
         ({"body": {"template": '{"t": {{ event.time | epoch }}, "m": {{ event.time | epoch_ms }}}'}},
          b'{"t": 1767225600, "m": 1767225600500}', "application/json"),
+        ({"body": {"template": '["\\"{{ event.id }}\\n"]'}}, b'["\\"x\\n"]', "application/json"),
+        ({"body": {"template": '{"t": {{ event.data.problems[1] | epoch }}, "m": {{ event.data.files | epoch_ms }}}'}},
+         b'{"t": null, "m": null}', "application/json"),
+        ({"body": {"template": "<a><!-- {% if event.id %}1{% endif %} --> <b/>{{ event.data.extra.on }} and {{ event.data.extra.off }}</a>"},
+          "content_type": "text/xml"}, b"<a><!-- 1 --> <b/>true and false</a>", "text/xml"),
         ({"body": {"template": '{"j": "{{ event.data.files | json }}"}'}}, b'{"j": "[]"}', "application/json"),
         ({"body": {"template": '["{{ event.data.problems | join("+") }}"]'}}, b'["' + b"p" * 3000 + b'+q"]', "application/json"),
     ],
-    ids=range(10),
+    ids=range(13),
 )  # fmt: skip
 async def test_a_body_is_what_its_template_or_expression_makes(options: dict[str, Any], body: bytes, kind: str) -> None:
-    one = event(id="x", files=(), problems=("p" * 3000, "q"), time=datetime(2026, 1, 1, 0, 0, 0, 500_000, UTC))
+    extra = {"on": True, "off": False}
+    one = event(
+        id="x", files=(), extra=extra, problems=("p" * 3000, "q"), time=datetime(2026, 1, 1, 0, 0, 0, 500_000, UTC)
+    )
     async with ScriptedServer() as server, forwarding(server.url, **options) as sink:
         await sink.deliver(delivery(one))
         [got] = server.received

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -29,14 +30,9 @@ def bounded(value: str, most: int, *, safe: str = _PLAIN) -> str:
     if len(encoded) <= most:
         return encoded
     end = quote("…", safe=safe)
-    kept: list[str] = []
-    room = most - len(end)
-    for letter in value[:most]:
-        room -= len(one := quote(letter, safe=safe))
-        if room < 0:
-            break
-        kept.append(one)
-    return "".join(kept) + end
+    letters = [quote(letter, safe=safe) for letter in value[:most]]
+    lengths = itertools.accumulate(map(len, letters))
+    return "".join([letter for letter, length in zip(letters, lengths, strict=True) if length <= most - len(end)]) + end
 
 
 class Body(NamedTuple):

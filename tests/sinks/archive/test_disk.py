@@ -135,7 +135,7 @@ def test_a_program_that_ends_while_its_disk_hangs_says_nothing_of_it() -> None:
     async def program() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, problem: trouble.append(problem))
         disk, begun = Disk("d", 1), threading.Event()
-        hanging = asyncio.ensure_future(disk.work(lambda: (begun.set(), stuck.wait()), "d"))
+        hanging = asyncio.ensure_future(disk.work(lambda: (begun.set(), stuck.wait(PATIENCE_S)), "d"))
         while not begun.is_set():
             await asyncio.sleep(0)
         assert not hanging.done()

@@ -17,15 +17,13 @@ from plugins.sinks.forward.shape.templates import RequestTemplate, shown_to_temp
 
 
 class Shape:
-    """Compiled once; `fill` for each event. Raises Invalid for what cannot be used, and says which part and where."""
+    """Compiled once; `fill` for each event. Raises Invalid for what cannot be used, and says which part and where;
+    ValueError for a URL whose host is to be filled in."""
 
     def __init__(self, parts: Parts) -> None:
         self._secrets = parts.secrets
         self._method = None if parts.method is None else RequestTemplate("method", parts.method, MethodGrammar())
-        try:
-            self._origin, target = ("", None) if parts.url is None else parted(parts.url)
-        except ValueError as error:
-            raise Invalid(f"url: {error}") from None
+        self._origin, target = ("", None) if parts.url is None else parted(parts.url)
         self._target = None if target is None else RequestTemplate("url", target, TargetGrammar())
         self._headers = {
             name.lower(): RequestTemplate(f"headers.{name}", text, HeaderGrammar()) for name, text in parts.headers
@@ -48,10 +46,7 @@ class Shape:
             body = self._cel.render(event, secrets)
         elif self._body is not None:
             body = self._body.render(shown)
-        try:
-            content = None if body is None else body.encode()
-        except UnicodeEncodeError:
-            raise Invalid("body: it holds text that UTF-8 cannot carry") from None
+        content = None if body is None else body.encode()
         return Filled(None if self._method is None else self._method.render(shown), url, headers, content)
 
     def try_out(self) -> None:

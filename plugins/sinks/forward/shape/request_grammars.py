@@ -53,10 +53,7 @@ class TargetGrammar:
 
     def check(self, text: str) -> str:
         """A path whose segments are what they seem, and a query."""
-        path = text.partition("?")[0]
-        if path and not path.startswith("/"):
-            raise Invalid("what stands behind the host begins with / or ?")
-        segments = path.split("/")[1:]
+        segments = text.partition("?")[0].split("/")[1:]  # it begins with / or ?, else it would be the host's
         if segments and not segments[-1]:
             segments.pop()
         if any(unquote(segment) in {"", ".", ".."} for segment in segments):
@@ -108,9 +105,9 @@ def same_origin(url: str, origin: str) -> bool:
 
     try:
         there, meant = httpx.URL(url), httpx.URL(origin)
+        slashes = (urlsplit(url).path or "/").count("/")
     except (httpx.InvalidURL, ValueError):
         return False
     # as many slashes as were written: no dots were resolved, and nothing became one
-    slashes = (urlsplit(url).path or "/").count("/")
     same = (there.scheme, there.netloc, there.userinfo) == (meant.scheme, meant.netloc, b"")
     return same and there.raw_path.partition(b"?")[0].count(b"/") == slashes

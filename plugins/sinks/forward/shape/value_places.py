@@ -43,7 +43,8 @@ def _block(body: Sequence[nodes.Node], state: str, grammar: TextGrammar) -> str:
         elif isinstance(node, nodes.If):
             ways = [node.body, *(other.body for other in node.elif_), node.else_]
             state = _joined([_block(way, state, grammar) for way in ways], node)
-        elif isinstance(node, nodes.For):
+        else:  # nothing else stands in a block: what the room does not know was refused before
+            assert isinstance(node, nodes.For)
             state = _joined([state, *(_block(way, state, grammar) for way in (node.body, node.else_))], node)
     return state
 
