@@ -15,7 +15,7 @@ import pytest
 def mounted(folder: Path, *options: str) -> Iterator[Path]:
     """Another disk in this folder, for a while. Only root may; the test is skipped where nobody can."""
     folder.mkdir(parents=True, exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", ",".join(("size=2m", *options)), "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", ",".join(("size=2m,mode=0755", *options)), "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("only root may mount a file system")
     try:

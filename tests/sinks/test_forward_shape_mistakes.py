@@ -161,6 +161,7 @@ def test_options_with_the_same_templates_are_the_same_so_that_a_reload_leaves_th
 
     assert options("a {{ event.id }}") == options("a {{ event.id }}")
     assert options("a {{ event.id }}") != options("b {{ event.id }}")
+    assert len({header for text in "aab" for header in options(f"{text} {{{{ event.id }}}}").headers.values()}) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 import os
 import stat
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway import RECORDING_CONFIRMED, RECORDING_STARTED, File, Measured, Refused, Trust, Unavailable, Verified
+from gateway import RECORDING_CONFIRMED, RECORDING_STARTED, File, Measured, Refused, Trust, Verified
 from gateway.testing import NOW, SinkPromises, delivery, event
 from plugins.sinks.feed import Feed
 from tests.sinks.feed.feeds import (
@@ -136,6 +136,8 @@ async def test_less_trust_is_refused_because_anybody_could_have_put_the_address_
     async with feeding(tmp_path) as sink:
         with pytest.raises(Refused, match="min_trust"):
             await sink.deliver(weak)
+        with pytest.raises(Refused, match="min_trust"):
+            await sink.preview(weak)
         results = await sink.deliver_batch([weak, finished(2)])
         assert [str(result)[:6] for result in results] == ["the ve", "listed"]
     async with feeding(tmp_path, min_trust="timestamp") as sink:
@@ -179,34 +181,36 @@ async def test_feeds_of_several_names_lie_in_one_folder_and_two_sinks_of_one_nam
     assert len(json_feed(tmp_path, "it.json")["items"]) == 1
 
 
-async def test_two_gateways_on_one_folder_lose_nothing_of_each_other(tmp_path: Path) -> None:
-    async with feeding(tmp_path) as first, feeding(tmp_path) as second:
-        numbers = range(20)
-        await asyncio.gather(*[(first, second)[number % 2].deliver(finished(number)) for number in numbers])
-    assert streams(tmp_path) == [f"s{number}" for number in reversed(numbers)]
+async def test_of_many_versions_of_an_item_the_best_are_kept(tmp_path: Path) -> None:
+    one = finished(1)
+    async with feeding(tmp_path) as sink:
+        await sink.deliver(archived(one))
+        for number in range(9):
+            variant = one.event.replace(variant=f"0a1b2c3{number}", received_at=NOW + timedelta(hours=number))
+            assert await sink.deliver(delivery(variant)) == "listed"
+    [item] = json.loads((tmp_path / ".feed-state.json").read_bytes())["items"]
+    assert len(item["versions"]) == 8
+    assert json_feed(tmp_path)["items"][0]["url"] == "https://media.example.com/files/live/a%20b.mp4"
 
 
-async def test_a_damaged_state_and_a_folder_that_is_gone_or_unsafe_open_the_circuit_in_words(tmp_path: Path) -> None:
-    folder = tmp_path / "feed"
-    for spoil, words in (
-        (lambda: None, "the folder is not there: make it"),
-        (lambda: (folder.mkdir(), folder.chmod(0o777)), "writable by everybody"),
-        (
-            lambda: (folder.chmod(0o700), (folder / ".feed-state.json").write_text("{")),
-            "is damaged or of a newer program",
-        ),
-        (lambda: (folder / ".feed-state.json").write_text('{"form":2}'), "is damaged or of a newer program"),
-    ):
-        spoil()
-        with pytest.raises(Unavailable, match=words) as caught:
-            async with feeding(folder):
-                pass
-        assert str(tmp_path) not in str(caught.value)
-    (folder / ".feed-state.json").unlink()
-    (folder / "feed.xml").symlink_to(tmp_path / "elsewhere")
-    async with feeding(folder) as sink:
-        await sink.deliver(finished(1))
-    assert not (tmp_path / "elsewhere").exists()
+async def test_an_event_whose_template_fails_is_refused_and_the_others_are_listed(tmp_path: Path) -> None:
+    title = "{% if event.data.stream == 's1' %}{{ event.data.files[0].width + 1 }}{% else %}fine{% endif %}"
+    async with feeding(tmp_path, item_title=title) as sink:
+        refused, listed = await sink.deliver_batch([finished(1), finished(2)])
+        assert isinstance(refused, Refused)
+        assert "its item cannot be written: line 1" in refused.detail
+        assert listed == "listed"
+        assert await sink.preview(delivery(event(RECORDING_STARTED, trust=Trust.FIELDS))) == (
+            "nothing to list: no finished file"
+        )
+    assert titles(tmp_path) == ["fine"]
+
+
+async def test_an_author_without_an_address_is_named_and_owns_nothing(tmp_path: Path) -> None:
+    async with feeding(tmp_path, author="Studio"):
+        [channel] = [element for element in rss_tree(tmp_path) if element.tag == "channel"]
+    assert channel.findtext(f"{ITUNES}author") == "Studio"
+    assert channel.find(f"{ITUNES}owner") is None
 
 
 async def test_parts_of_a_second_are_in_order_too(tmp_path: Path) -> None:
@@ -229,11 +233,32 @@ async def test_recordings_of_one_time_keep_one_order(tmp_path: Path) -> None:
 async def test_what_an_archive_measured_is_the_length_and_a_playlist_is_not_the_recording(tmp_path: Path) -> None:
     look = Measured(at=NOW, by="look", size_bytes=777)
     one = File(format="mp4", play_url="https://a.example/a", size_bytes=5, measured=look)
-    files = (one, one.replace(format="hls"), one.replace(format="odd", measured=None))
+    odd = one.replace(format="odd")
+    served = [odd.replace(measured=look.replace(media_type=kind)) for kind in ("audio/x-odd", "text/html")]
+    files = (one, one.replace(format="hls"), odd.replace(measured=None), *served)
     async with feeding(tmp_path) as sink:
         await sink.deliver(finished(1, files=files))
     kept = [(part["mime_type"], part["size_in_bytes"]) for part in json_feed(tmp_path)["items"][0]["attachments"]]
-    assert kept == [("video/mp4", 777), ("application/vnd.apple.mpegurl", 5), ("application/octet-stream", 5)]
+    assert kept == [
+        ("video/mp4", 777), ("application/vnd.apple.mpegurl", 5), ("application/octet-stream", 5),
+        ("audio/x-odd", 777), ("application/octet-stream", 777),
+    ]  # fmt: skip
+
+
+async def test_of_very_many_files_the_first_are_listed_and_the_others_counted(tmp_path: Path) -> None:
+    files = tuple(File(play_url=f"https://a.example/{number}") for number in range(23))
+    async with feeding(tmp_path) as sink:
+        await sink.deliver(finished(1, files=files, format=None))
+    [item] = json_feed(tmp_path)["items"]
+    assert len(item["attachments"]) == 20
+    assert "3 more" in item["content_text"]
+
+
+async def test_an_address_that_is_none_is_passed_by_for_the_next(tmp_path: Path) -> None:
+    file = File(format="mp4", play_url="https://odd!host/a.mp4", download_url="https://d.example.com/a.mp4")
+    async with feeding(tmp_path, addresses=["play", "download"]) as sink:
+        await sink.deliver(finished(1, files=(file,)))
+    assert json_feed(tmp_path)["items"][0]["url"] == "https://d.example.com/a.mp4"
 
 
 async def test_an_hour_that_only_the_vendor_knows_is_shown_in_the_zone_that_was_asked_for(tmp_path: Path) -> None:

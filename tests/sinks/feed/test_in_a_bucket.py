@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from gateway import Unavailable
+from gateway import Retry, Unavailable
 from gateway.testing import FrozenClock, Reply, ScriptedServer, opened
 from plugins.sinks.feed import Feed, FeedOptions
+from plugins.sinks.feed.place import TURNS_MAX, FeedBucket, Written
 from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.shared_object import SharedObjects, VersionedBytes
 from tests.sinks.feed.feeds import USUAL, finished
@@ -108,6 +109,21 @@ async def test_a_feed_that_a_crash_left_behind_its_state_is_made_again(bucket: A
     with pytest.raises(Unavailable, match="is damaged or of a newer program"):
         async with feeding(bucket, endpoint):
             pass
+
+
+async def test_where_others_change_the_feed_all_the_time_it_is_tried_later(bucket: Any, endpoint: str) -> None:
+    place, calls = FeedBucket(shared(bucket, endpoint), "pod"), list[bytes | None]()
+
+    def make(state: bytes | None) -> Written:
+        calls.append(state)
+        bucket.Object(".pod-state.json").put(Body=b"%d" % len(calls))  # another gateway, while we made ours
+        return Written(b"ours", {"pod.xml": b"ours"})
+
+    with pytest.raises(Retry, match="others change the feed all the time"):
+        await place.change(make)
+    assert calls == [None, *[b"%d" % number for number in range(1, TURNS_MAX)]]
+    assert [one.key for one in bucket.objects.all()] == [".pod-state.json"]  # nothing that is older stands over theirs
+    await place.close()
 
 
 def shared(bucket: Any, endpoint: str) -> SharedObjects:

@@ -27,6 +27,9 @@ class HeaderTemplate:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, HeaderTemplate) and other.text == self.text
 
+    def __hash__(self) -> int:
+        return hash(self.text)
+
     def secret_words(self) -> Iterator[str]:
         """What of its own text may be a secret: not what is filled in."""
         for own in _BLOCK.split(self.text):
