@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gateway import DeliveryFailed, Event, Retry
 from plugins.sinks.kafka.options import KafkaOptions
 from plugins.sinks.streams.cloud_event import StreamMessage
-from plugins.sinks.streams.sink import StreamSink
+from plugins.sinks.streams.sink import OneByOneSink
 
 if TYPE_CHECKING:
     from plugins.sinks.kafka.producer import KafkaConnection
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CONFIRM_SECONDS = 10.0  # seconds for all that the producer tries for one message, such as finding a new leader
 
 
-class Kafka(StreamSink["KafkaConnection"]):
+class Kafka(OneByOneSink["KafkaConnection"]):
     """Produces each event into a topic. Delivered when the partition's leader says that all replicas in sync have it."""
 
     type = "kafka"
@@ -42,15 +42,11 @@ class Kafka(StreamSink["KafkaConnection"]):
             key=None if message.key is None else message.key.encode(),
             headers=[(name, value.encode()) for name, value in self._headers(message).items()],
         )
-        scope = asyncio.timeout(CONFIRM_SECONDS)  # because an idempotent producer tries for ever
         try:
-            async with scope:
+            async with asyncio.timeout(CONFIRM_SECONDS):  # because an idempotent producer tries for ever
                 answer = await sending
         except TimeoutError:
-            if not scope.expired():
-                raise
-            text = f"{self._where}: no confirmation within {CONFIRM_SECONDS:g} s"
-            raise Retry(text, service=True) from None
+            raise Retry(f"{self._where}: no confirmation in time", service=True) from None
         return f"partition {answer.partition}, offset {answer.offset}"
 
     def _headers(self, message: StreamMessage) -> dict[str, str]:

@@ -24,9 +24,7 @@ class ClosedOnFailure(ssl.SSLSocket):
         """Raises what the handshake raises."""
         try:
             super().do_handshake(block)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise
-        except BaseException:
+        except BaseException:  # none that only wants to wait: paho's handshake has a time-out and no other thread
             self.close()
             raise
 

@@ -10,7 +10,7 @@ from gateway import DeliveryFailed, Event
 from plugins.sinks.mqtt.options import TOPIC_BYTES_MAX, MqttOptions
 from plugins.sinks.streams.cloud_event import StreamMessage
 from plugins.sinks.streams.connection_keeper import CONNECT_SECONDS
-from plugins.sinks.streams.sink import StreamSink
+from plugins.sinks.streams.sink import OneByOneSink
 from plugins.sinks.streams.topic import Topic
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _KEEPALIVE_SECONDS: Final = 20  # seconds between questions whether the broker is still there
 
 
-class Mqtt(StreamSink["Confirmed"]):
+class Mqtt(OneByOneSink["Confirmed"]):
     """Publishes each event with QoS 1. Delivered when PUBACK has come; the receipt says where nobody subscribes."""
 
     type = "mqtt"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gateway import DeliveryFailed, Event
 from plugins.sinks.nats.options import NatsOptions
 from plugins.sinks.streams.cloud_event import StreamMessage, percent_encoded
-from plugins.sinks.streams.sink import StreamSink
+from plugins.sinks.streams.sink import OneByOneSink
 from plugins.sinks.streams.topic import Topic
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _SUBJECT_BYTES_MAX: Final = 1000  # bytes; a server takes 4096 for a whole line,
 _MESSAGE_ID: Final = "Nats-Msg-Id"
 
 
-class Nats(StreamSink["NatsConnection"]):
+class Nats(OneByOneSink["NatsConnection"]):
     """Publishes each event into JetStream. Delivered when the stream's acknowledgement has come."""
 
     type = "nats"

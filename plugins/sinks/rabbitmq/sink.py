@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from gateway import DeliveryFailed, Event
 from plugins.sinks.rabbitmq.options import KEY_BYTES_MAX, RabbitMqOptions
 from plugins.sinks.streams.cloud_event import StreamMessage
-from plugins.sinks.streams.sink import StreamSink
+from plugins.sinks.streams.sink import OneByOneSink
 from plugins.sinks.streams.topic import Topic
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PREFIX: Final = "cloudEvents_"  # AMQP binding 3.1.3.1: `_` rather than `:`, which JMS does not take
 
 
-class RabbitMq(StreamSink["RabbitMqConnection"]):
+class RabbitMq(OneByOneSink["RabbitMqConnection"]):
     """Publishes each event to an exchange or a queue. Delivered when the broker has confirmed it."""
 
     type = "rabbitmq"

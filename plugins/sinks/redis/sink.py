@@ -45,12 +45,6 @@ class Redis(StreamSink["RedisConnection"]):
             raise Unavailable(f"{self._where}: the key {self.options.stream!r} is a {kind}, not a stream")
         return "logged in; the stream is there" if kind == "stream" else "logged in; the stream will be made"
 
-    async def _publish(self, connection: RedisConnection, message: StreamMessage) -> str:
-        [answer] = await self._publish_all(connection, [message])
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
     async def _publish_all(
         self, connection: RedisConnection, messages: Sequence[StreamMessage]
     ) -> list[str | BaseException]:

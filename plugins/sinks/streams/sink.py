@@ -51,8 +51,8 @@ class StreamSink(Sink, Generic[L]):
         """A connection that is not open yet."""
 
     @abstractmethod
-    async def _publish(self, connection: L, message: StreamMessage) -> str:
-        """Send one and wait for the broker's word. The receipt; what it raises goes through `_judge`."""
+    async def _publish_all(self, connection: L, messages: Sequence[StreamMessage]) -> Sequence[str | BaseException]:
+        """Send all and wait for the broker's word on each: a receipt, or what went wrong, which goes through `_judge`."""
 
     @abstractmethod
     def _judge(self, error: BaseException) -> DeliveryFailed:
@@ -69,12 +69,6 @@ class StreamSink(Sink, Generic[L]):
     async def _greet(self, connection: L) -> str:
         """What a look at the broker says, for `gateway check --connect`."""
         return "logged in" if self.options.username or self.options.password else "connected"
-
-    async def _publish_all(self, connection: L, messages: Sequence[StreamMessage]) -> list[str | BaseException]:
-        """All at once: what one stream must have in order, the gateway never gives out together."""
-        return await asyncio.gather(
-            *[_settled(self._publish(connection, message), self._where) for message in messages]
-        )
 
     # -- what the core calls
 
@@ -170,6 +164,20 @@ class StreamSink(Sink, Generic[L]):
                 kept.doubtful = True  # whatever it was, a fresh connection has no share in it
             results.append(failure or str(answer))
         return results
+
+
+class OneByOneSink(StreamSink[L]):
+    """For protocols that confirm each message by itself."""
+
+    @abstractmethod
+    async def _publish(self, connection: L, message: StreamMessage) -> str:
+        """Send one and wait for the broker's word. The receipt; what it raises goes through `_judge`."""
+
+    async def _publish_all(self, connection: L, messages: Sequence[StreamMessage]) -> Sequence[str | BaseException]:
+        """All at once: what one stream must have in order, the gateway never gives out together."""
+        return await asyncio.gather(
+            *[_settled(self._publish(connection, message), self._where) for message in messages]
+        )
 
 
 async def _settled(publishing: Awaitable[str], where: str) -> str | BaseException:

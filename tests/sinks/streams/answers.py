@@ -37,6 +37,7 @@ def redis_answers() -> list[tuple[BaseException, tuple[str, bool]]]:
         (answered("ERR something new"), LATER),
         (errors.TimeoutError("Timeout reading from socket"), AGAIN),
         (errors.ConnectionError("Connection closed by server."), AGAIN),
+        (errors.MaxConnectionsError(), AGAIN),
         (errors.DataError("Invalid input of type: 'NoneType'."), NEVER),
     ]
 
@@ -69,6 +70,10 @@ def nats_answers() -> list[tuple[BaseException, tuple[str, bool]]]:
         (nats.errors.UnexpectedEOF(), AGAIN),
         (nats.errors.TimeoutError(), AGAIN),
         (nats.errors.SecureConnWantedError(), SHUT),
+        (nats.errors.AuthorizationError(), SHUT),
+        (nats.errors.NoServersError(), AGAIN),
+        (nats.errors.BadSubjectError(), NEVER),
+        (nats.errors.Error("nats: 'Maximum Payload Violation'"), NEVER),
     ]
 
 
@@ -93,6 +98,7 @@ def rabbitmq_answers() -> list[tuple[BaseException, tuple[str, bool]]]:
 
 def mqtt_answers() -> list[tuple[BaseException, tuple[str, bool]]]:
     import aiomqtt
+    from paho.mqtt.client import MQTT_ERR_PAYLOAD_SIZE
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.reasoncodes import ReasonCode
 
@@ -117,6 +123,7 @@ def mqtt_answers() -> list[tuple[BaseException, tuple[str, bool]]]:
         (NotTaken(0x83, "Implementation specific error"), LATER),
         (TooLarge("the event is larger than the broker takes"), NEVER),
         (aiomqtt.MqttCodeError(7, "Could not publish message"), AGAIN),
+        (aiomqtt.MqttCodeError(MQTT_ERR_PAYLOAD_SIZE, "Could not publish message"), NEVER),
         (aiomqtt.MqttError("Operation timed out"), AGAIN),
     ]
 

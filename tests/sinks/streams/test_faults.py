@@ -93,6 +93,26 @@ async def test_a_subject_that_no_stream_takes_opens_the_circuit_and_names_it(bro
 
 
 @pytest.mark.parametrize("broker", ["nats"], indirect=True)
+async def test_a_look_at_nats_names_the_stream_that_takes_the_subject(broker: Any) -> None:
+    async with opened(broker.sink, broker.options(subject=f"{broker.name}.x")) as sink:
+        assert str(await sink.connect()).endswith(f"the stream {broker.name} takes {broker.name}.x")
+    async with opened(broker.sink, broker.options(subject=f"{broker.name}-nobody.x")) as sink:
+        with pytest.raises(Unavailable, match="no stream takes the subject"):
+            await sink.connect()
+
+
+@pytest.mark.parametrize("broker", ["rabbitmq"], indirect=True)
+async def test_a_look_at_rabbitmq_says_what_is_there(broker: Any) -> None:
+    for more, words in (
+        ({}, f"the queue {broker.name} is there"),
+        ({"exchange": "amq.topic"}, "the exchange amq.topic is there"),
+        ({"routing_key": f"{broker.name}.{{app}}"}, "which queue takes an event is seen when it comes"),
+    ):
+        async with opened(broker.sink, broker.options(**more)) as sink:
+            assert str(await sink.connect()).endswith(words)
+
+
+@pytest.mark.parametrize("broker", ["nats"], indirect=True)
 async def test_the_same_event_again_is_one_message_in_the_stream(broker: Any) -> None:
     async with opened(broker.sink, broker.options()) as sink:
         first = await sink.deliver(delivery(event()))
@@ -142,8 +162,8 @@ async def test_the_receipt_says_where_nobody_subscribes(broker: Any) -> None:
 
 
 @asynccontextmanager
-async def scripted_mqtt(puback: int, connack: bytes = bytes([0x20, 3, 0, 0, 0])) -> AsyncIterator[int]:
-    """The port of a broker that confirms every PUBLISH with this reason code."""
+async def scripted_mqtt(puback: int | None, connack: bytes = bytes([0x20, 3, 0, 0, 0])) -> AsyncIterator[int]:
+    """The port of a broker that confirms every PUBLISH with this reason code; None: it says goodbye instead."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -155,6 +175,8 @@ async def scripted_mqtt(puback: int, connack: bytes = bytes([0x20, 3, 0, 0, 0]))
                 packet = await reader.readexactly(length | part << shift)
                 if kind == 1:
                     writer.write(connack)
+                elif kind == 3 and puback is None:
+                    writer.write(bytes([0xE0, 0]))
                 elif kind == 3:
                     end = 2 + int.from_bytes(packet[:2])
                     writer.write(bytes([0x40, 4, *packet[end : end + 2], puback, 0]))
@@ -184,13 +206,29 @@ async def test_a_confirmation_that_says_no_is_none(puback: int, kind: type[Excep
 
 
 async def test_what_an_mqtt_broker_says_it_does_not_take_is_not_sent() -> None:
-    small = bytes([0x20, 8, 0, 0, 5, 0x27, 0, 0, 2, 0])  # MaximumPacketSize 512
+    def taking(octets: int) -> bytes:
+        return bytes([0x20, 8, 0, 0, 5, 0x27, *octets.to_bytes(4)])  # MaximumPacketSize
+
+    for octets in (512, 65_536):
+        async with (
+            scripted_mqtt(0, taking(octets)) as port,
+            opened(BROKERS["mqtt"].sink, {"url": f"mqtt://127.0.0.1:{port}"}) as sink,
+        ):
+            if octets > 512:
+                assert await sink.deliver(delivery(event())) == "PUBACK Success"
+                continue
+            with pytest.raises(Refused, match="512 bytes"):
+                await sink.deliver(delivery(event()))
+
+
+async def test_an_mqtt_broker_that_says_goodbye_to_a_message_has_not_confirmed_it() -> None:
     async with (
-        scripted_mqtt(0, small) as port,
+        scripted_mqtt(None) as port,
         opened(BROKERS["mqtt"].sink, {"url": f"mqtt://127.0.0.1:{port}"}) as sink,
     ):
-        with pytest.raises(Refused, match="512 bytes"):
+        with pytest.raises(Retry) as failed:
             await sink.deliver(delivery(event()))
+    assert failed.value.service
 
 
 @pytest.mark.parametrize("broker", ["kafka"], indirect=True)

@@ -126,6 +126,11 @@ def test_an_address_is_read_or_refused_whatever_it_is(text: str) -> None:
                 assert 0 < endpoint.port < 65536
 
 
+def test_what_stands_for_a_secret_url_is_a_url() -> None:
+    for url in URLS.values():
+        assert [url.endpoint(stand_in).secure for stand_in in url.stand_ins] == [True]
+
+
 def test_no_library_is_loaded_before_a_broker_is_configured_and_opened() -> None:
     code = (
         "import sys, gateway\n"

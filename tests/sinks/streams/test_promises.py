@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -110,5 +111,9 @@ async def test_a_preview_shows_the_message_and_asks_nobody(kind: str) -> None:
     shown = await sink.preview(delivery(event(stream="a\x1b[2Jb")))
     assert shown is not None
     assert "recording-gateway-id" in shown
+    assert ("recording-gateway-key" in shown, "recording-gateway-supersedes" in shown) == (True, False)
+    nameless = await sink.preview(delivery(event(domain=None, app=None, stream=None, supersedes="0a1b~2c3d4e5f")))
+    assert "recording-gateway-key" not in str(nameless)
+    assert "recording-gateway-supersedes: 0a1b~2c3d4e5f" in unquote(str(nameless))
     assert "127.0.0.1:9" in shown
     assert "\x1b" not in shown

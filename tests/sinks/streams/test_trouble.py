@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from gateway import Refused, Retry, Unavailable
 from gateway.testing import delivery, event, opened
+from plugins.sinks.streams import connection_keeper
+from plugins.sinks.streams.sink import _settled
 from tests.cable import Cable
 from tests.sinks.streams.brokers import BROKERS, Broker
 
@@ -110,7 +114,9 @@ async def test_a_closed_sink_sends_nothing(broker: Broker) -> None:
 
 async def test_many_at_once_share_one_connection(broker: Broker, cable: Cable) -> None:
     async with opened(broker.sink, broker.options(cable.port)) as sink:
-        await asyncio.gather(*[sink.deliver(delivery(event(number=number))) for number in range(20)])
+        await asyncio.gather(*[sink.deliver(delivery(event(number=number))) for number in range(10)])
+        await sink.open()  # that it is open already changes nothing
+        await asyncio.gather(*[sink.deliver(delivery(event(number=number))) for number in range(10, 20)])
         assert cable.connections <= broker.connections_max
     assert len(await ids(broker)) == 20
 
@@ -121,6 +127,75 @@ async def test_a_look_at_the_broker_delivers_nothing(broker: Broker) -> None:
         assert said is not None
         assert str(broker.port) in said
     assert await broker.read() == []
+
+
+@pytest.mark.parametrize("broker", ["redis"], indirect=True)
+async def test_a_look_at_the_broker_needs_no_open_sink(broker: Broker) -> None:
+    options = broker.sink.Options.model_validate(broker.options())
+    sink: Any = broker.sink("mine", options, http=None, log=None)  # type: ignore[arg-type]
+    assert "logged in" in await sink.connect()
+    await sink.close()
+
+
+@asynccontextmanager
+async def silent() -> AsyncIterator[int]:
+    """The port of one who takes connections and says nothing."""
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize("kind", BROKERS)
+async def test_whoever_takes_too_long_to_let_us_in_is_tried_later(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_keeper, "CONNECT_SECONDS", 0.2)
+    broker = BROKERS[kind]()
+    async with silent() as port, opened(broker.sink, broker.options(port)) as sink:
+        with pytest.raises(Retry, match=r"no connection within 0\.2 s") as failed:
+            await sink.deliver(delivery(event()))
+        assert failed.value.service
+
+
+async def test_all_who_wait_for_a_connection_hear_that_the_sink_is_closed() -> None:
+    async with silent() as port, opened(BROKERS["redis"].sink, BROKERS["redis"]().options(port)) as sink:
+        waiting = [asyncio.ensure_future(sink.deliver(delivery(event(number=number)))) for number in range(3)]
+        await asyncio.sleep(0.05)
+        await sink.close()
+        said = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), AT_ONCE_S)
+    assert [str(one) for one in said] == ["the sink is closed"] * 3
+
+
+@pytest.mark.parametrize("kind", BROKERS)
+async def test_without_its_library_a_sink_says_how_to_install_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker: Any = BROKERS[kind]()
+    for name in broker.sink.libraries:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(Unavailable, match=rf"is not installed; .*'\.\[{kind}\]'"):
+        async with opened(broker.sink, broker.options()):
+            pass
+
+
+async def test_a_library_that_cancels_who_waits_is_no_cancellation_of_the_attempt() -> None:
+    async def cancelled() -> str:
+        raise asyncio.CancelledError
+
+    said = await _settled(cancelled(), "here")
+    assert isinstance(said, Retry)
+    assert str(said) == "here: the connection ended before the broker answered"
+
+
+@pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+async def test_a_password_for_kafka_is_said_only_to_who_asks_for_it_and_in_no_text(broker: Any) -> None:
+    """The mock cluster knows no users, and hangs up on who has one."""
+    options = broker.options(username="me", password="canary-password-0123")
+    async with opened(broker.sink, options) as sink, asyncio.timeout(AT_ONCE_S):
+        with pytest.raises((Retry, Unavailable)) as failed:
+            await sink.deliver(delivery(event()))
+    assert "canary" not in failed.value.detail
 
 
 @pytest.mark.parametrize("kind", BROKERS)
