@@ -216,6 +216,7 @@ class Deliverer:
         seconds: float,
         done: Sequence[Done | None] = (),
     ) -> None:
+        self._slots.took(seconds)
         followed = done or [None] * len(results)
         for member, delivery, result, whole in zip(dispatch.members, deliveries, results, followed, strict=True):
             decision = (

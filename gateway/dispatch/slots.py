@@ -22,10 +22,15 @@ log = import_structlog().get_logger("gateway.dispatcher")
 JOINED_HELD_MAX: Final = 1000  # deliveries in hand that wait to be joined, because each is held with its event
 ALONE_MAX: Final = 10_000  # deliveries that go for themselves, because each is remembered
 LEASE_SPARE_SECONDS = 30.0  # a lease lasts so much longer than the timeout
+IN_HAND_SECONDS: Final = 0.5  # of work that a quick sink has in hand, because what is handed over need not be claimed
+QUICK_FACTOR_MAX: Final = 8  # times its concurrency at most; an outcome that is not written yet holds its slot too
+QUICK_HELD_MAX: Final = 500  # deliveries of a quick sink, because each is held with its event
+_USUAL_SHARE: Final = 1 / 32  # of one attempt in what its sink usually takes
 
 
 class Slots:
-    """`limit` deliveries may be held; above `threshold` the store is asked for none. `freed` hears of each that ended."""
+    """`limit` deliveries may be held; above `threshold`, half of it, the store is asked for none. `freed` hears of each that
+    ended. The limit of a sink that answers quickly is higher: what it has in hand is as old."""
 
     def __init__(
         self,
@@ -53,11 +58,14 @@ class Slots:
         gather = GroupGathering if self.grouped else Gathering
         self.gathering = None if batch is None or at_once else gather(batch.max, batch.window.total_seconds())
         # with a rate nothing is held beyond what goes out now, because what waits for a token waits in the store
-        self.threshold = policy.concurrency if self.pace is None else policy.concurrency - 1
-        self.limit = policy.concurrency * (2 if self.pace is None else 1)
+        self._threshold = policy.concurrency if self.pace is None else policy.concurrency - 1
+        self._limit = policy.concurrency * (2 if self.pace is None else 1)
         if self.joined_max > 1:
-            self.threshold = max(self.threshold, min(policy.concurrency * self.joined_max, JOINED_HELD_MAX))
-            self.limit = 2 * self.threshold
+            self._threshold = max(self._threshold, min(policy.concurrency * self.joined_max, JOINED_HELD_MAX))
+            self._limit = 2 * self._threshold
+        # with a directory each owner has a pace of his own, and batches are large already
+        self._grows = self.joined_max == 1 and self.gathering is None and self.pace is None and policy.owners is None
+        self._usual = IN_HAND_SECONDS  # seconds of an attempt
         self.leased: dict[int, LeasedDelivery] = {}
         self.alone: set[int] = set()  # deliveries whose last batch failed as a whole: next time each goes for itself
         self._reserved: deque[float] = deque()
@@ -69,6 +77,26 @@ class Slots:
     def ending(self) -> bool:
         """Whether what is being carried may be cut off, because the lane ends."""
         return self._workers.ending
+
+    def took(self, seconds: float) -> None:
+        """An attempt ended after so long."""
+        self._usual += (seconds - self._usual) * _USUAL_SHARE
+
+    @property
+    def limit(self) -> int:
+        """How many deliveries may be held: twice the concurrency, more where they are carried within half a second."""
+        usual = self._usual
+        if not self._grows or usual >= IN_HAND_SECONDS / 2:
+            return self._limit
+        concurrency = self.policy.concurrency
+        if usual * QUICK_FACTOR_MAX <= IN_HAND_SECONDS:
+            return max(min(concurrency * QUICK_FACTOR_MAX, QUICK_HELD_MAX), self._limit)
+        return max(min(int(concurrency * IN_HAND_SECONDS / usual), QUICK_HELD_MAX), self._limit)
+
+    @property
+    def threshold(self) -> int:
+        """Above so many that are held the store is asked for none."""
+        return self._threshold if self.limit == self._limit else self.limit // 2
 
     @property
     def held(self) -> int:
