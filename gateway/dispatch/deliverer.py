@@ -264,7 +264,7 @@ class Deliverer:
             settler.settle_with(member, given.settlement, follow_ups, self._settled, self._account.report_follow_ups)
         else:
             self._shared.settler.settle(member, given.settlement, self._settled)
-        member.decided = True
+        self._slots.decided(member)
 
     def _settled(self, member: LeasedDelivery, kept: bool) -> None:
         self._slots.settled(member, kept)

@@ -29,7 +29,7 @@ OPEN_SECONDS_MAX: Final = 60.0  # for a sink to open: a reload waits for it, how
 
 
 class Lane:
-    """Takes what is due or handed over, gives it to its workers, and never holds more than twice what they can carry.
+    """Takes what is due or handed over, gives it to its workers, and never holds more than twice what they can carry, or what they carry in half a second.
 
     Everything is called from the event loop.
     """
@@ -48,7 +48,7 @@ class Lane:
         timeout = min(policy.timeout.total_seconds(), OPEN_SECONDS_MAX)
         needed = policy.owners is None
         self.prober = Prober(sink, self.breaker, shared, lease=lease_of(policy), timeout=timeout, needed=needed)
-        self.workers = WorkerPool(f"lane {sink.name}", policy.concurrency, self._carry, self._next_of)
+        self.workers = WorkerPool(f"lane {sink.name}", policy.concurrency, self._carry, self._next_of, self._may_begin)
         self.slots = Slots(sink, policy, shared, breaker=self.breaker, prober=self.prober, workers=self.workers)
         self.claimer = Claimer(self.slots, self.prober, self.breaker, self.workers, shared)
         self.owners: OwnerDeliverer | None = None
@@ -156,6 +156,9 @@ class Lane:
 
     def _next_of(self, waiting: deque[Dispatch]) -> Dispatch:
         return self.slots.next_of(waiting)
+
+    def _may_begin(self, carried: int) -> bool:
+        return self.slots.may_begin(carried)
 
     async def _carry(self, dispatch: Dispatch) -> None:
         try:

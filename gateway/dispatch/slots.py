@@ -67,6 +67,7 @@ class Slots:
         self._grows = self.joined_max == 1 and self.gathering is None and self.pace is None and policy.owners is None
         self._usual = IN_HAND_SECONDS  # seconds of an attempt
         self.leased: dict[int, LeasedDelivery] = {}
+        self._unwritten: set[int] = set()  # deliveries that were tried, and whose outcomes are not written
         self.alone: set[int] = set()  # deliveries whose last batch failed as a whole: next time each goes for itself
         self._reserved: deque[float] = deque()
         self.asking = 0  # as many are being claimed
@@ -77,6 +78,15 @@ class Slots:
     def ending(self) -> bool:
         """Whether what is being carried may be cut off, because the lane ends."""
         return self._workers.ending
+
+    def decided(self, member: LeasedDelivery) -> None:
+        """Its outcome is the settler's; `settled` follows."""
+        member.decided = True
+        self._unwritten.add(member.lease.delivery)
+
+    def may_begin(self, carried: int) -> bool:
+        """Whether another may go out beside so many: whatever a lane has in hand, no more than before can come twice."""
+        return not self._grows or carried + len(self._unwritten) < self._limit
 
     def took(self, seconds: float) -> None:
         """An attempt ended after so long."""
@@ -245,6 +255,8 @@ class Slots:
         lease = member.lease
         if self.leased.get(lease.delivery) is member:
             del self.leased[lease.delivery]
+            self._unwritten.discard(lease.delivery)
+            self._workers.go_on()
         if not kept:
             self._shared.metrics.deliveries.labels(self.sink.name, "lost").inc()
             log.warning("lease_lost", sink=self.sink.name, id=lease.event.ref, delivery=lease.delivery)

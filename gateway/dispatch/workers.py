@@ -16,7 +16,8 @@ LAST_WAIT_SECONDS: Final = 2.0
 class WorkerPool:
     """`size` tasks that take dispatches in order and run `carry` on each. A task costs nothing while it has nothing to do.
 
-    `take` gives the next of what waits; it may join several.
+    `take` gives the next of what waits; it may join several. `may_begin` is asked with how many are being carried; where it
+    said no, `go_on` says that it may be asked again.
     """
 
     def __init__(
@@ -25,8 +26,10 @@ class WorkerPool:
         size: int,
         carry: Callable[[Dispatch], Awaitable[None]],
         take: Callable[[deque[Dispatch]], Dispatch] = deque.popleft,
+        may_begin: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self.size = size
+        self._may_begin = may_begin
         self._take = take
         self._name = name
         self._carry = carry
@@ -50,6 +53,11 @@ class WorkerPool:
         """One more dispatch to carry."""
         self._waiting.append(dispatch)
         self._call_one()
+
+    def go_on(self) -> None:
+        """One more may begin, if it waits."""
+        if self._waiting:
+            self._call_one()
 
     def under_way(self) -> list[Dispatch]:
         """Everything that waits or is being carried."""
@@ -117,7 +125,7 @@ class WorkerPool:
         me = asyncio.current_task()
         assert me is not None
         while True:
-            while not self._waiting:
+            while not self._waiting or not self._may_begin(len(self._busy)):
                 if self.ending:
                     return
                 request: asyncio.Future[None] = loop.create_future()
