@@ -125,7 +125,8 @@ class Http:
             body = content.encode() if isinstance(content, str) else content
         except UnicodeEncodeError:
             raise Refused("the body holds text that UTF-8 cannot carry (a lone surrogate)") from None
-        pool = await self._pool(via, url[:6].lower() == "https:")
+        secure = url[:6].lower() == "https:"
+        pool = self._pools.get((via, secure)) or await self._pool(via, secure)
         if (underway := current.get()) is not None:
             underway.context.inject(sent)
             underway.sends(method, pool.origin(url))

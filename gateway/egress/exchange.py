@@ -19,7 +19,10 @@ from aiohttp.client_proto import ResponseHandler  # noqa: E402
 from aiohttp.client_reqrep import ClientRequest  # noqa: E402
 from aiohttp.connector import Connection  # noqa: E402
 from aiohttp.http_exceptions import HttpProcessingError  # noqa: E402
-from aiohttp.streams import StreamReader  # noqa: E402
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader  # noqa: E402
+
+from gateway.egress.kept_connections import KeptConnections  # noqa: E402
+from gateway.egress.whole_answer import WholeAnswer, whole_answer  # noqa: E402
 
 READ_BUFFER_BYTES: Final = 2**16
 PLACES_MAX: Final = 256
@@ -55,14 +58,54 @@ def head_of(method: str, target: str, lines: Sequence[str], encoding: str = "asc
 
 
 class Handler(ResponseHandler):
-    """A connection that knows how many requests it had, and whether the last one got a byte."""
+    """A connection that knows how many requests it had, and whether the last one got a byte. Who asks by `ask` is given an answer
+    that has come whole; every other one is aiohttp's to read."""
 
     requests = 0
     answered = False
+    _asked: asyncio.Future[WholeAnswer | None] | None = None
+
+    def ask(self) -> asyncio.Future[WholeAnswer | None]:
+        """Resolved with the next answer, or with None: it is not plain, or there is none, and `read` says more."""
+        asked: asyncio.Future[WholeAnswer | None] = self._loop.create_future()
+        self._asked = asked
+        return asked
+
+    def parse(self, *, skip_payload: bool = False, read_seconds: float | None = None) -> None:
+        """Let aiohttp read what comes."""
+        self.set_response_params(
+            skip_payload=skip_payload,
+            read_until_eof=True,
+            auto_decompress=False,
+            read_timeout=read_seconds,
+            read_bufsize=READ_BUFFER_BYTES,
+        )
 
     def data_received(self, data: bytes) -> None:
         self.answered = True
+        asked = self._asked
+        if asked is None:
+            super().data_received(data)
+            return
+        self._asked = None
+        if (answer := whole_answer(data)) is not None:
+            if not asked.done():
+                asked.set_result(answer)
+            return
+        self.parse()
         super().data_received(data)
+        _give_up(asked)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            _give_up(asked)
+
+
+def _give_up(asked: asyncio.Future[WholeAnswer | None]) -> None:
+    if not asked.done():  # whoever asked was cancelled
+        asked.set_result(None)
 
 
 class _Handling(aiohttp.BaseConnector):
@@ -84,22 +127,28 @@ class ClosedWhileKept(Exception):
 
 
 class Exchange:
-    """An answer that has begun: its head, and `content` to read. Whoever has it calls `end`."""
+    """An answer: its head, and `whole`, all of its body, or `content`, to read. Whoever has it calls `end`."""
 
-    __slots__ = ("_connection", "content", "headers", "reason", "status")
+    __slots__ = ("_connection", "content", "headers", "reason", "status", "whole")
 
-    def __init__(
-        self, connection: Connection, status: int, reason: str, headers: Headers, content: StreamReader
-    ) -> None:
-        self._connection = connection
+    def __init__(self, status: int, reason: str, headers: Headers, whole: bytes | None = None) -> None:
+        self._connection: Connection | None = None
         self.status = status
         self.reason = reason
         self.headers = headers
+        self.whole = whole
+        self.content: StreamReader = EMPTY_PAYLOAD
+
+    def begin(self, connection: Connection, content: StreamReader) -> None:
+        """The body is still to come over this connection."""
+        self._connection = connection
         self.content = content
         content.on_eof(self.end)
 
     def end(self) -> None:
         """Give the connection back; where there was more to read, or to send, it is closed."""
+        if self._connection is None:
+            return
         transport = self._connection.transport
         if transport is None or transport.get_write_buffer_size():
             self._connection.close()
@@ -111,16 +160,19 @@ class Exchanges:
     """The connections to the places that are reached over `connector`, or over `proxy`."""
 
     def __init__(
-        self, connector: aiohttp.BaseConnector, *, proxy: str | None, proxy_headers: Headers, closing: bool = False
+        self, connector: aiohttp.BaseConnector, *, proxy: str | None, proxy_headers: Headers, keep_seconds: float
     ) -> None:
-        """`closing`: no connection is kept."""
+        """A connection is kept for `keep_seconds`; 0: none is."""
         self._connector = connector
         self._proxy = yarl.URL(proxy) if proxy else None
         self._proxy_headers = proxy_headers
-        self._end = b"connection: close\r\n\r\n" if closing else b"\r\n"
+        self._end = b"\r\n" if keep_seconds else b"connection: close\r\n\r\n"
+        self._kept = KeptConnections(keep_seconds) if keep_seconds else None
         self._places: dict[Place, ClientRequest] = {}
 
     async def close(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
         await self._connector.close()
 
     def head(self, method: str, place: Place, target: str, headers: Headers) -> bytes:
@@ -145,53 +197,61 @@ class Exchanges:
         read_seconds: float | None = None,
     ) -> Exchange:
         """Send the request to `place` and wait for the answer's head. Raises aiohttp's exceptions and OSError."""
-        if place.scheme not in ("http", "https"):
-            raise aiohttp.NonHttpUrlClientError(place.scheme)
-        template = self._places.get(place) or self._template(place)
-        timeout = _NO_TIMEOUT if connect_seconds is None else aiohttp.ClientTimeout(connect=connect_seconds)
-        try:
-            connection = await self._connector.connect(template, [], timeout)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError(type(error).__name__) from error
+        connection = None if self._kept is None else self._kept.take(place)
+        if connection is None:
+            connection = await self._connect(place, connect_seconds)
         handler = connection.protocol
         assert isinstance(handler, Handler)
         handler.requests += 1
         handler.answered = False
+        message = b"%b%b%b" % (head, self._end, body)
         try:
-            return await self._exchange(connection, handler, method, b"%b%b%b" % (head, self._end, body), read_seconds)
+            transport = handler.transport
+            if transport is None or transport.is_closing():
+                raise aiohttp.ClientConnectionResetError("closing")
+            if self._kept is None or read_seconds is not None or method == "HEAD":
+                handler.parse(skip_payload=method == "HEAD", read_seconds=read_seconds)
+                transport.write(message)
+                if read_seconds is not None:
+                    handler.start_timeout()
+            else:
+                asked = handler.ask()
+                transport.write(message)
+                answer = await asked
+                if answer is not None:
+                    self._kept.put(place, connection)
+                    found = answer.head
+                    return Exchange(found.status, found.reason, found.headers, answer.body)
+            return await _read(connection, handler)
         except BaseException as error:
             kept = handler.requests > 1 and not handler.answered
             connection.close()
             if isinstance(error, HttpProcessingError):
-                raise aiohttp.ClientResponseError(template.request_info, (), status=error.code) from error
+                raise aiohttp.ClientResponseError(self._template(place).request_info, (), status=error.code) from error
             closed = isinstance(error, aiohttp.ClientConnectionError | ConnectionError)
             if kept and closed and not isinstance(error, TimeoutError):
                 raise ClosedWhileKept from error
             raise
 
-    async def _exchange(
-        self, connection: Connection, handler: Handler, method: str, message: bytes, read_seconds: float | None
-    ) -> Exchange:
-        transport = handler.transport
-        if transport is None or transport.is_closing():
-            raise aiohttp.ClientConnectionResetError("closing")
-        handler.set_response_params(
-            skip_payload=method == "HEAD",
-            read_until_eof=True,
-            auto_decompress=False,
-            read_timeout=read_seconds,
-            read_bufsize=READ_BUFFER_BYTES,
-        )
-        transport.write(message)
-        if read_seconds is not None:
-            handler.start_timeout()
-        while True:
-            answer, content = await handler.read()
-            if not 100 <= answer.code <= 199 or answer.code == 101:
-                return Exchange(connection, answer.code, answer.reason, answer.raw_headers, content)
+    async def _connect(self, place: Place, connect_seconds: float | None) -> Connection:
+        if place.scheme not in ("http", "https"):
+            raise aiohttp.NonHttpUrlClientError(place.scheme)
+        timeout = _NO_TIMEOUT if connect_seconds is None else aiohttp.ClientTimeout(connect=connect_seconds)
+        try:
+            while True:
+                connection = await self._connector.connect(self._template(place), [], timeout)
+                handler = connection.protocol
+                assert isinstance(handler, Handler)
+                if not (handler.requests and handler.should_close):  # else bytes have come that nobody asked for
+                    return connection
+                connection.close()
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError(type(error).__name__) from error
 
     def _template(self, place: Place) -> ClientRequest:
         """What the connector wants to know of a place: made once, because no request differs in it."""
+        if (made := self._places.get(place)) is not None:
+            return made
         tunnel = self._proxy is not None and place.scheme == "https"
         request = ClientRequest(
             "GET",
@@ -208,3 +268,13 @@ class Exchanges:
             self._places.clear()
         self._places[place] = request
         return request
+
+
+async def _read(connection: Connection, handler: Handler) -> Exchange:
+    """An answer that aiohttp reads, as far as its head."""
+    while True:
+        answer, content = await handler.read()
+        if not 100 <= answer.code <= 199 or answer.code == 101:
+            exchange = Exchange(answer.code, answer.reason, answer.raw_headers)
+            exchange.begin(connection, content)
+            return exchange

@@ -20,10 +20,10 @@ from gateway.egress import faults, tls  # noqa: E402
 from gateway.egress.answers import Answer  # noqa: E402
 from gateway.egress.exchange import TCPConnector, UnixConnector  # noqa: E402
 from gateway.egress.guard import AddressGuard  # noqa: E402
-from gateway.egress.messages import ReadyRequest, Target, target_of  # noqa: E402
+from gateway.egress.messages import ReadyRequest, headers_of, target_of  # noqa: E402
 from gateway.egress.resolver import GuardedResolver, Lookup, getaddrinfo  # noqa: E402
 from gateway.egress.streamed import Streamed  # noqa: E402
-from gateway.egress.transport import RESENT, Transport, read_up_to  # noqa: E402
+from gateway.egress.transport import RESENT, Transport, body_of, read_up_to  # noqa: E402
 from gateway.errors import Unavailable  # noqa: E402
 
 if TYPE_CHECKING:
@@ -52,52 +52,61 @@ class Pool:
         clock: Clock,
     ) -> Answer:
         """One request on one connection; raises only what faults.py makes of an exception."""
-        target, response = await self._begin(method, url, params, headers, content)
-        stream = response.stream
-        assert isinstance(stream, httpx.AsyncByteStream)
+        transport = self._transport
+        request = self._request(method, url, params, headers, content)
         try:
-            try:
-                body, truncated = await read_up_to(stream, limit)
-            finally:
-                await stream.aclose()
+            if not isinstance(transport, Transport):
+                response = await transport.handle_async_request(request)
+                status, found = response.status_code, response.headers
+                body, truncated = await _read(response.stream, limit)
+                resent = RESENT in response.extensions
+            else:
+                answer = await transport.exchange(request)
+                status, found = answer.status, headers_of(answer.headers)
+                if (whole := answer.whole) is not None:  # as nearly every answer is
+                    body, truncated = whole[:limit], len(whole) > limit
+                else:
+                    body, truncated = await _read(body_of(answer, request), limit)
+                resent = RESENT in request.extensions
         except faults.EXPECTED as error:
-            raise faults.network_failure(error, target.origin, resent=RESENT in response.extensions) from None
+            raise faults.network_failure(error, request.target.origin, resent=RESENT in request.extensions) from None
         return Answer(
-            status=response.status_code,
-            headers=response.headers,
+            status=status,
+            headers=found,
             body=body,
             truncated=truncated,
-            origin=target.origin,
+            origin=request.target.origin,
             now=clock.now(),
-            resent=RESENT in response.extensions,
+            resent=resent,
         )
 
     async def begin(self, method: str, url: str, headers: Mapping[str, str], silence: float, clock: Clock) -> Streamed:
         """One request, and its answer when its head is there. Whoever has it calls `end`."""
-        target, response = await self._begin(method, url, None, headers, None)
+        request = self._request(method, url, None, headers, None)
+        try:
+            response = await self._transport.handle_async_request(request)
+        except faults.EXPECTED as error:
+            raise faults.network_failure(error, request.target.origin, resent=RESENT in request.extensions) from None
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        return Streamed(response.status_code, response.headers, response.stream, target.origin, silence, clock)
+        return Streamed(response.status_code, response.headers, response.stream, request.target.origin, silence, clock)
 
-    async def _begin(
+    def _request(
         self,
         method: str,
         url: str,
         params: Mapping[str, str] | None,
         headers: Mapping[str, str],
         content: bytes | None,
-    ) -> tuple[Target, httpx.Response]:
-        request = None
+    ) -> ReadyRequest:
         try:
             target = target_of(url)
             if params:
                 target = target_of(str(target.url.copy_merge_params(dict(params))))
             if self._guard is not None:
                 self._guard.check_url(target.url)
-            request = ReadyRequest(method, target, headers, content)
-            return target, await self._transport.handle_async_request(request)
+            return ReadyRequest(method, target, headers, content)
         except faults.EXPECTED as error:
-            resent = request is not None and RESENT in request.extensions
-            raise faults.network_failure(error, self.origin(url), resent=resent) from None
+            raise faults.network_failure(error, self.origin(url)) from None
 
     def origin(self, url: str) -> str:
         """host:port of a URL, for texts; never its path, query or user-info."""
@@ -109,6 +118,14 @@ class Pool:
     async def close(self) -> None:
         if not self._borrowed:
             await self._transport.aclose()
+
+
+async def _read(stream: object, limit: int) -> tuple[bytes, bool]:
+    assert isinstance(stream, httpx.AsyncByteStream)
+    try:
+        return await read_up_to(stream, limit)
+    finally:
+        await stream.aclose()
 
 
 async def open_pool(

@@ -47,26 +47,31 @@ class Transport(httpx.AsyncBaseTransport):
         self._fresh: Exchanges | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises httpx.TransportError, whose cause says more and whose text says nothing secret."""
-        try:
-            body = await _content(request)
-            if self._kept is None:
-                self._kept = self._exchanges(keepalive_timeout=KEEP_ALIVE_SECONDS)
-            try:
-                answer = await _send(self._kept, request, body)
-            except ClosedWhileKept:
-                request.extensions = {**request.extensions, RESENT: True}
-                if self._fresh is None:
-                    self._fresh = self._exchanges(force_close=True)
-                answer = await _send(self._fresh, request, body)
-        except _EXPECTED as error:
-            raise as_httpx(error, request) from error
+        """Raises what `exchange` raises."""
+        answer = await self.exchange(request)
         extensions: dict[str, object] = {"http_version": b"HTTP/1.1"}
         if RESENT in request.extensions:
             extensions[RESENT] = True
         if answer.reason:
             extensions["reason_phrase"] = answer.reason.encode("latin-1", "replace")
-        return ReadyResponse(answer.status, answer.headers, _RequestBody(answer, request), extensions)
+        return ReadyResponse(answer.status, answer.headers, body_of(answer, request), extensions)
+
+    async def exchange(self, request: httpx.Request) -> Exchange:
+        """The answer's head, and perhaps its body, before they are a response. Raises httpx.TransportError, whose cause says more
+        and whose text says nothing secret."""
+        try:
+            body = request.content if isinstance(request, ReadyRequest) else await _content(request)
+            if self._kept is None:
+                self._kept = self._exchanges(KEEP_ALIVE_SECONDS, keepalive_timeout=KEEP_ALIVE_SECONDS)
+            try:
+                return await _send(self._kept, request, body)
+            except ClosedWhileKept:
+                request.extensions = {**request.extensions, RESENT: True}
+                if self._fresh is None:
+                    self._fresh = self._exchanges(0, force_close=True)
+                return await _send(self._fresh, request, body)
+        except _EXPECTED as error:
+            raise as_httpx(error, request) from error
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -74,12 +79,12 @@ class Transport(httpx.AsyncBaseTransport):
             if exchanges is not None:
                 await exchanges.close()
 
-    def _exchanges(self, **keeping: object) -> Exchanges:
+    def _exchanges(self, keep_seconds: float, **keeping: object) -> Exchanges:
         return Exchanges(
             self._connector(**keeping),
             proxy=self._proxy,
             proxy_headers=self._proxy_headers,
-            closing="force_close" in keeping,
+            keep_seconds=keep_seconds,
         )
 
 
@@ -137,6 +142,11 @@ class _RequestBody(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
+        if self._answer.whole is not None:
+            chunk, self._answer.whole = self._answer.whole, b""
+            if not chunk:
+                raise StopAsyncIteration
+            return chunk
         try:
             chunk = await self._answer.content.readany()
         except _EXPECTED as error:
@@ -147,11 +157,18 @@ class _RequestBody(httpx.AsyncByteStream):
 
     def whole(self) -> bytes | None:
         """All of it, if all has come; None: there may be more."""
+        if self._answer.whole is not None:
+            return self._answer.whole
         content = self._answer.content
         return content.read_nowait() if content.is_eof() and content.exception() is None else None
 
     async def aclose(self) -> None:
         self._answer.end()
+
+
+def body_of(answer: Exchange, request: httpx.Request) -> httpx.AsyncByteStream:
+    """The body of this answer, as httpx reads it."""
+    return _RequestBody(answer, request)
 
 
 async def read_up_to(chunks: httpx.AsyncByteStream | httpx.SyncByteStream, limit: int) -> tuple[bytes, bool]:
