@@ -22,7 +22,7 @@ log = import_structlog().get_logger("gateway.dispatcher")
 JOINED_HELD_MAX: Final = 1000  # deliveries in hand that wait to be joined, because each is held with its event
 ALONE_MAX: Final = 10_000  # deliveries that go for themselves, because each is remembered
 LEASE_SPARE_SECONDS = 30.0  # a lease lasts so much longer than the timeout
-IN_HAND_SECONDS: Final = 0.5  # of work that a quick sink has in hand, because what is handed over need not be claimed
+HELD_WORK_SECONDS: Final = 0.5  # of work that a quick sink has in hand, because what is handed over need not be claimed
 QUICK_FACTOR_MAX: Final = 8  # times its concurrency at most; an outcome that is not written yet holds its slot too
 QUICK_HELD_MAX: Final = 500  # deliveries of a quick sink, because each is held with its event
 _USUAL_SHARE: Final = 1 / 32  # of one attempt in what its sink usually takes
@@ -65,7 +65,7 @@ class Slots:
             self._limit = 2 * self._threshold
         # with a directory each owner has a pace of his own, and batches are large already
         self._grows = self.joined_max == 1 and self.gathering is None and self.pace is None and policy.owners is None
-        self._usual = IN_HAND_SECONDS  # seconds of an attempt
+        self._usual = HELD_WORK_SECONDS  # seconds of an attempt
         self.leased: dict[int, LeasedDelivery] = {}
         self._unwritten: set[int] = set()  # deliveries that were tried, and whose outcomes are not written
         self.alone: set[int] = set()  # deliveries whose last batch failed as a whole: next time each goes for itself
@@ -96,12 +96,12 @@ class Slots:
     def limit(self) -> int:
         """How many deliveries may be held: twice the concurrency, more where they are carried within half a second."""
         usual = self._usual
-        if not self._grows or usual >= IN_HAND_SECONDS / 2:
+        if not self._grows or usual >= HELD_WORK_SECONDS / 2:
             return self._limit
         concurrency = self.policy.concurrency
-        if usual * QUICK_FACTOR_MAX <= IN_HAND_SECONDS:
+        if usual * QUICK_FACTOR_MAX <= HELD_WORK_SECONDS:
             return max(min(concurrency * QUICK_FACTOR_MAX, QUICK_HELD_MAX), self._limit)
-        return max(min(int(concurrency * IN_HAND_SECONDS / usual), QUICK_HELD_MAX), self._limit)
+        return max(min(int(concurrency * HELD_WORK_SECONDS / usual), QUICK_HELD_MAX), self._limit)
 
     @property
     def threshold(self) -> int:

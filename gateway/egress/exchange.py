@@ -58,18 +58,18 @@ def head_of(method: str, target: str, lines: Sequence[str], encoding: str = "asc
 
 
 class Handler(ResponseHandler):
-    """A connection that knows how many requests it had, and whether the last one got a byte. Who asks by `ask` is given an answer
+    """A connection that knows how many requests it had, and whether the last one got a byte. Whoever calls `expect` is given an answer
     that has come whole; every other one is aiohttp's to read."""
 
     requests = 0
     answered = False
-    _asked: asyncio.Future[WholeAnswer | None] | None = None
+    _expected: asyncio.Future[WholeAnswer | None] | None = None
 
-    def ask(self) -> asyncio.Future[WholeAnswer | None]:
+    def expect(self) -> asyncio.Future[WholeAnswer | None]:
         """Resolved with the next answer, or with None: it is not plain, or there is none, and `read` says more."""
-        asked: asyncio.Future[WholeAnswer | None] = self._loop.create_future()
-        self._asked = asked
-        return asked
+        answer_due: asyncio.Future[WholeAnswer | None] = self._loop.create_future()
+        self._expected = answer_due
+        return answer_due
 
     def parse(self, *, skip_payload: bool = False, read_seconds: float | None = None) -> None:
         """Let aiohttp read what comes."""
@@ -83,29 +83,29 @@ class Handler(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         self.answered = True
-        asked = self._asked
-        if asked is None:
+        answer_due = self._expected
+        if answer_due is None:
             super().data_received(data)
             return
-        self._asked = None
+        self._expected = None
         if (answer := whole_answer(data)) is not None:
-            if not asked.done():
-                asked.set_result(answer)
+            if not answer_due.done():
+                answer_due.set_result(answer)
             return
         self.parse()
         super().data_received(data)
-        _give_up(asked)
+        _give_up(answer_due)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
-        asked, self._asked = self._asked, None
-        if asked is not None:
-            _give_up(asked)
+        answer_due, self._expected = self._expected, None
+        if answer_due is not None:
+            _give_up(answer_due)
 
 
-def _give_up(asked: asyncio.Future[WholeAnswer | None]) -> None:
-    if not asked.done():  # whoever asked was cancelled
-        asked.set_result(None)
+def _give_up(answer_due: asyncio.Future[WholeAnswer | None]) -> None:
+    if not answer_due.done():  # else whoever expected it was cancelled
+        answer_due.set_result(None)
 
 
 class _Handling(aiohttp.BaseConnector):
@@ -197,7 +197,7 @@ class Exchanges:
         read_seconds: float | None = None,
     ) -> Exchange:
         """Send the request to `place` and wait for the answer's head. Raises aiohttp's exceptions and OSError."""
-        connection = None if self._kept is None else self._kept.take(place)
+        connection = None if self._kept is None else self._kept.pick(place)
         if connection is None:
             connection = await self._connect(place, connect_seconds)
         handler = connection.protocol
@@ -215,14 +215,14 @@ class Exchanges:
                 if read_seconds is not None:
                     handler.start_timeout()
             else:
-                asked = handler.ask()
+                answer_due = handler.expect()
                 transport.write(message)
-                answer = await asked
+                answer = await answer_due
                 if answer is not None:
                     self._kept.put(place, connection)
                     found = answer.head
                     return Exchange(found.status, found.reason, found.headers, answer.body)
-            return await _read(connection, handler)
+            return await _begun(connection, handler)
         except BaseException as error:
             kept = handler.requests > 1 and not handler.answered
             connection.close()
@@ -270,7 +270,7 @@ class Exchanges:
         return request
 
 
-async def _read(connection: Connection, handler: Handler) -> Exchange:
+async def _begun(connection: Connection, handler: Handler) -> Exchange:
     """An answer that aiohttp reads, as far as its head."""
     while True:
         answer, content = await handler.read()

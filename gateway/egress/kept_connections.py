@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 
-class _Kept(NamedTuple):
+class _KeptSince(NamedTuple):
     connection: Connection
     since: float  # monotonic seconds
 
@@ -28,11 +28,11 @@ class KeptConnections:
     def __init__(self, seconds: float) -> None:
         """Each is kept for so many seconds without a request."""
         self._seconds = seconds
-        self._kept: dict[Hashable, deque[_Kept]] = {}
+        self._kept: dict[Hashable, deque[_KeptSince]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def take(self, place: Hashable) -> Connection | None:
+    def pick(self, place: Hashable) -> Connection | None:
         """A connection to `place` that is as open as can be seen; None: there is none."""
         kept = self._kept.get(place)
         while kept:
@@ -59,7 +59,7 @@ class KeptConnections:
         kept = self._kept.get(place)
         if kept is None:
             kept = self._kept[place] = deque()
-        kept.append(_Kept(connection, monotonic()))
+        kept.append(_KeptSince(connection, monotonic()))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._seconds, self._sweep)
 

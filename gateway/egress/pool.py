@@ -57,22 +57,22 @@ class Pool:
         try:
             if not isinstance(transport, Transport):
                 response = await transport.handle_async_request(request)
-                status, found = response.status_code, response.headers
-                body, truncated = await _read(response.stream, limit)
+                status, fields = response.status_code, response.headers
+                body, truncated = await _whole_body(response.stream, limit)
                 resent = RESENT in response.extensions
             else:
                 answer = await transport.exchange(request)
-                status, found = answer.status, headers_of(answer.headers)
+                status, fields = answer.status, headers_of(answer.headers)
                 if (whole := answer.whole) is not None:  # as nearly every answer is
                     body, truncated = whole[:limit], len(whole) > limit
                 else:
-                    body, truncated = await _read(body_of(answer, request), limit)
+                    body, truncated = await _whole_body(body_of(answer, request), limit)
                 resent = RESENT in request.extensions
         except faults.EXPECTED as error:
             raise faults.network_failure(error, request.target.origin, resent=RESENT in request.extensions) from None
         return Answer(
             status=status,
-            headers=found,
+            headers=fields,
             body=body,
             truncated=truncated,
             origin=request.target.origin,
@@ -120,7 +120,7 @@ class Pool:
             await self._transport.aclose()
 
 
-async def _read(stream: object, limit: int) -> tuple[bytes, bool]:
+async def _whole_body(stream: object, limit: int) -> tuple[bytes, bool]:
     assert isinstance(stream, httpx.AsyncByteStream)
     try:
         return await read_up_to(stream, limit)

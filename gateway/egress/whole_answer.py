@@ -20,7 +20,7 @@ _NOT_PLAIN: Final = frozenset({b"transfer-encoding", b"upgrade", b"trailer"})
 _BARE: Final = frozenset({204, 304})  # have no body, whatever their length says
 
 
-class Head(NamedTuple):
+class PlainHead(NamedTuple):
     """A plain head: what stands in it, and how many bytes of body follow."""
 
     status: int
@@ -32,7 +32,7 @@ class Head(NamedTuple):
 class WholeAnswer(NamedTuple):
     """An answer with all of its body."""
 
-    head: Head
+    head: PlainHead
     body: bytes
 
 
@@ -48,7 +48,7 @@ def whole_answer(data: bytes) -> WholeAnswer | None:
 
 
 @functools.lru_cache(maxsize=64)  # because a target's answers have the same head for a second and longer
-def _plain_head(data: bytes) -> Head | None:
+def _plain_head(data: bytes) -> PlainHead | None:
     match = _HEAD.fullmatch(data)
     if match is None:
         return None
@@ -64,5 +64,5 @@ def _plain_head(data: bytes) -> Head | None:
                 return None
             length = int(value)
     if status in _BARE:
-        return Head(status, reason, headers, 0) if length is None else None
-    return None if length is None else Head(status, reason, headers, length)
+        return PlainHead(status, reason, headers, 0) if length is None else None
+    return None if length is None else PlainHead(status, reason, headers, length)
