@@ -6,6 +6,9 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
+
+from tests.syntax import walked
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -14,7 +17,7 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 def long_lived(tree: ast.AST, names: set[str], lines: int) -> Iterator[tuple[str, str, int]]:
     """The variables of these names that are used more than so many lines below the place where they were bound: the
     function, the name, and the distance. What a nested function uses of its outer one counts."""
-    for scope in (node for node in ast.walk(tree) if isinstance(node, _SCOPES)):
+    for scope in (node for node in walked(tree) if isinstance(node, _SCOPES)):
         bound = defaultdict(list)
         for node in _own(scope):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -24,7 +27,7 @@ def long_lived(tree: ast.AST, names: set[str], lines: int) -> Iterator[tuple[str
             elif isinstance(node, ast.ExceptHandler) and node.name:
                 bound[node.name].append(node.lineno)
         for name in names & bound.keys():
-            uses = [node.lineno for node in ast.walk(scope) if isinstance(node, ast.Name) and node.id == name]
+            uses = [node.lineno for node in walked(scope) if isinstance(node, ast.Name) and node.id == name]
             distance = max(
                 (use - max(n for n in bound[name] if n <= use) for use in uses if use >= min(bound[name])), default=0
             )
@@ -32,20 +35,23 @@ def long_lived(tree: ast.AST, names: set[str], lines: int) -> Iterator[tuple[str
                 yield scope.name, name, distance
 
 
-def _own(scope: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a scope without those of the scopes inside."""
-    for node in ast.iter_child_nodes(scope):
+@cache
+def _own(scope: ast.AST) -> tuple[ast.AST, ...]:
+    """The nodes of a scope without those of the scopes inside, in the order in which they stand."""
+    own: list[ast.AST] = []
+    left = [*ast.iter_child_nodes(scope)][::-1]
+    while left:
+        node = left.pop()
         if not isinstance(node, _SCOPES):
-            yield node
-            yield from _own(node)
+            own.append(node)
+            left += [*ast.iter_child_nodes(node)][::-1]
+    return tuple(own)
 
 
 def shared(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """The names that are used elsewhere than where they are given: the kind, and the name. Functions inside functions are
     left out, and methods and functions whose name begins with an underscore."""
-    for node in (
-        node for scope in ast.walk(tree) if isinstance(scope, ast.Module | ast.ClassDef) for node in scope.body
-    ):
+    for node in (node for scope in walked(tree) if isinstance(scope, ast.Module | ast.ClassDef) for node in scope.body):
         if isinstance(node, Function) and not node.name.startswith("_"):
             yield "function", node.name
         elif isinstance(node, ast.ClassDef):
@@ -55,7 +61,7 @@ def shared(tree: ast.Module) -> Iterator[tuple[str, str]]:
                 for item in node.body
                 if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
             )
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield "attribute", node.attr
 
@@ -67,7 +73,7 @@ def words_of(name: str) -> set[str]:
 
 def constants(tree: ast.AST) -> Iterator[tuple[str, ast.Assign | ast.AnnAssign]]:
     """The constants of a module and of its classes, members of enumerations left out: the name, and the statement."""
-    for scope in ast.walk(tree):
+    for scope in walked(tree):
         if not isinstance(scope, ast.Module | ast.ClassDef):
             continue
         if isinstance(scope, ast.ClassDef) and any("Enum" in ast.unparse(base) for base in scope.bases):
@@ -96,7 +102,7 @@ _ROWS_BY_NAME = {"row", "column", "columns", "gap"}
 def columns_by_place(tree: ast.AST) -> Iterator[int]:
     """The lines where a column of a row is asked by a number: of what a database gave, by whatever name, and of what is
     called a row. A row itself may be asked by its place among rows."""
-    for scope in (node for node in ast.walk(tree) if isinstance(node, _SCOPES)):
+    for scope in (node for node in walked(tree) if isinstance(node, _SCOPES)):
         many, single = _filled(scope)
         lines = {
             node.lineno

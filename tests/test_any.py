@@ -7,11 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.syntax import OURS, ROOT, tree, walked
+
 # A room, how often it says `Any` as a type, and what stands there untyped outside. The numbers are exact: one that is gone
 # is taken off, and one that is new needs its reason here.
 ALLOWED = {
@@ -74,7 +74,7 @@ OVERLOOKED = 60
 def _as_types(tree: ast.AST) -> Iterator[ast.expr]:
     """Where types stand: annotations, what is in brackets or between bars, and what a name is made to mean. An `Any` that a
     value is compared with is not among them."""
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
             yield node.returns
         elif isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
@@ -93,17 +93,16 @@ def _called(function: ast.expr) -> str:
     return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
 
 
-def said_any(text: str) -> int:
+def said_any(file: ast.Module) -> int:
     """How often a file says `Any` as a type: by its own name or another, through `typing`, or in a text."""
-    tree = ast.parse(text)
     names = {
         alias.asname or alias.name
-        for node in ast.walk(tree)
+        for node in walked(file)
         if isinstance(node, ast.ImportFrom) and node.module in {"typing", "typing_extensions"}
         for alias in node.names
         if alias.name == "Any"
     }
-    return len({place for type_ in _as_types(tree) for place in _places(type_, names)})
+    return len({place for type_ in _as_types(file) for place in _places(type_, names)})
 
 
 def _places(type_: ast.expr, names: Collection[str]) -> Iterator[tuple[int, int]]:
@@ -136,17 +135,16 @@ def _places(type_: ast.expr, names: Collection[str]) -> Iterator[tuple[int, int]
     ],
 )
 def test_an_any_is_seen_wherever_a_type_stands(said: str, times: int) -> None:
-    assert said_any(f"from typing import Any\n{said}") == times
+    assert said_any(ast.parse(f"from typing import Any\n{said}")) == times
 
 
 def test_a_room_says_any_as_often_as_its_outside_makes_it() -> None:
     there: Counter[str] = Counter()
-    for path in _files():
+    for path in OURS:
         parts = path.relative_to(ROOT).parts
         folder = parts[0] == "plugins" and len(parts) > 3
-        text = path.read_text()
-        if "Any" in text:
-            there["/".join(parts[: 3 if folder else 2])] += said_any(text)
+        if "Any" in path.read_text():
+            there["/".join(parts[: 3 if folder else 2])] += said_any(tree(path))
     counted = {room: count for room, count in there.items() if count}
     assert counted == {room: count for room, (count, _) in ALLOWED.items()}, (
         "say `object`, or the type; where the outside has none, write the number down with its reason"
@@ -154,12 +152,8 @@ def test_a_room_says_any_as_often_as_its_outside_makes_it() -> None:
 
 
 def test_nothing_stands_in_for_an_any() -> None:
-    texts = [path.read_text() for path in _files()]
+    texts = [path.read_text() for path in OURS]
     casts = sum(len(re.findall(r"\bcast\(", text)) for text in texts)
     overlooked = sum(len(re.findall(r"# type: ignore", text)) for text in texts)
     assert casts <= CASTS
     assert overlooked <= OVERLOOKED
-
-
-def _files() -> Iterator[Path]:
-    return (path for folder in ("gateway", "plugins") for path in sorted((ROOT / folder).rglob("*.py")))

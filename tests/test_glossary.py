@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.syntax import OURS, ROOT, nodes, python_files
+
 PAGE = (ROOT / "docs/glossary.md").read_text()
 WORDS = re.findall(r"^\| \*\*([^*]+)\*\* \|", PAGE, re.MULTILINE)
-FILES = sorted((ROOT / "gateway").rglob("*.py"))
+FILES = python_files("gateway")
 
 
 @cache
@@ -22,7 +23,7 @@ def _names() -> str:
     classes, functions, variables, and the words that are values (a state, a reason). No comments, and no sentences."""
     names = {part for path in FILES for part in path.relative_to(ROOT).with_suffix("").parts}
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 names.add(node.name)
             elif isinstance(node, ast.arg):
@@ -65,7 +66,7 @@ NOUNS = {
 
 
 def public_functions(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in nodes(file):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
             yield node.name
 
@@ -78,7 +79,7 @@ def room(file: Path) -> str:
 def test_a_verb_of_the_glossary_begins_names_in_its_rooms_and_in_no_other() -> None:
     assert len(VERBS) > 20
     there: dict[str, set[str]] = {verb: set() for verb in VERBS}
-    for file in (file for folder in ("gateway", "plugins") for file in (ROOT / folder).rglob("*.py")):
+    for file in OURS:
         for name in public_functions(file):
             for verb in VERBS:
                 if name not in NOUNS and (name == verb or name.startswith(f"{verb}_")):

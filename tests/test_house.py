@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.naming import columns_by_place, constants, is_number, long_lived, shared, words_of
+from tests.syntax import OURS, ROOT, nodes, python_files, tree
 
-ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     {"version", "compact_json", "errors", "extras", "model", "follow_up", "signing", "states"},
     {"events", "text"},
@@ -50,26 +50,14 @@ _ELSEWHERE = re.compile(
 )  # papers that are not here
 
 
-def _files(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
-
-
-OURS = [*_files("gateway"), *_files("plugins")]
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
     """The modules a file imports, wherever in it: those for the type checker too, which follows them as a reader does."""
-    return tuple(_imported(_tree(path)))
+    return tuple(_imported(nodes(path)))
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imported(file: Iterable[ast.AST]) -> Iterator[str]:
+    for node in file:
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -90,7 +78,7 @@ def _files_imported(name: str) -> frozenset[str]:
     """The modules of ours that one imports: `from package import module` is an import of the module."""
     ours = _modules()
     wanted: set[str] = set()
-    for node in ast.walk(_tree(ours[name])):
+    for node in nodes(ours[name]):
         if isinstance(node, ast.Import):
             wanted |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -136,7 +124,7 @@ def _room(path: Path) -> str:
 
 
 def test_a_file_imports_only_from_lower_floors() -> None:
-    imports = [(path, module) for path in _files("gateway") for module in _imports(path)]
+    imports = [(path, module) for path in python_files("gateway") for module in _imports(path)]
     for path, module in imports:
         room, parts = _room(path), module.split(".")
         assert room in FLOOR, f"{room} has no floor: give it one in {__file__}"
@@ -148,32 +136,32 @@ def test_a_file_imports_only_from_lower_floors() -> None:
 
 
 def test_every_room_has_a_floor() -> None:
-    assert {_room(path) for path in _files("gateway")} <= FLOOR.keys(), f"give it one in {__file__}"
+    assert {_room(path) for path in python_files("gateway")} <= FLOOR.keys(), f"give it one in {__file__}"
 
 
 @cache
 def _mutual(lower: str, upper: str) -> bool:
     """Whether a room of the same floor imports back: neighbours may be used, circles may not."""
-    files = [path for path in _files("gateway") if _room(path) == lower]
+    files = [path for path in python_files("gateway") if _room(path) == lower]
     return any(module.split(".")[:2] == ["gateway", upper] for path in files for module in _imports(path))
 
 
 def test_the_core_knows_no_vendor_and_no_chat_service() -> None:
     kit = ROOT / "gateway/testing"  # for authors, it plays vendors
-    texts = {path: path.read_text().lower() for path in _files("gateway") if not path.is_relative_to(kit)}
+    texts = {path: path.read_text().lower() for path in python_files("gateway") if not path.is_relative_to(kit)}
     assert [(str(path), vendor) for path, text in texts.items() for vendor in VENDORS if vendor in text] == []
 
 
 def test_every_file_says_what_it_is_for() -> None:
     files = [path for path in OURS if path.stat().st_size]
-    assert [str(path) for path in files if not ast.get_docstring(_tree(path))] == []
+    assert [str(path) for path in files if not ast.get_docstring(tree(path))] == []
 
 
 def test_no_file_sends_its_reader_to_a_paper_that_is_not_in_the_project() -> None:
     files = [
-        *_files("gateway"),
-        *_files("plugins"),
-        *_files("tests"),
+        *python_files("gateway"),
+        *python_files("plugins"),
+        *python_files("tests"),
         *(ROOT / "docs").glob("*.md"),
         *ROOT.glob("*.md"),
     ]
@@ -182,7 +170,7 @@ def test_no_file_sends_its_reader_to_a_paper_that_is_not_in_the_project() -> Non
 
 
 def test_plugins_import_nothing_of_another_kind() -> None:
-    for path in _files("plugins"):
+    for path in python_files("plugins"):
         kind = path.relative_to(ROOT / "plugins").parts[0]
         for module in _imports(path):
             if module.startswith("plugins."):
@@ -193,7 +181,7 @@ def test_plugins_import_nothing_of_another_kind() -> None:
 def test_a_sink_never_imports_a_sink() -> None:
     """Its own package and what all share are all that it may know, so that a change of one sink changes no other."""
     shelf = ROOT / "plugins/sinks"
-    for path in _files("plugins/sinks"):
+    for path in python_files("plugins/sinks"):
         own = path.relative_to(shelf).with_suffix("").parts[0]
         for module in _imports(path):
             if module.startswith("plugins.sinks."):
@@ -207,7 +195,7 @@ def test_a_sink_never_imports_a_sink() -> None:
 @pytest.mark.parametrize(("room", "other"), [("store", "config"), ("config", "store"), ("dispatch", "config")], ids=str)
 def test_these_rooms_never_know_each_other(room: str, other: str) -> None:
     """What one needs of the other is handed to it, by the assembly or the admin room."""
-    for path in _files(f"gateway/{room}"):
+    for path in python_files(f"gateway/{room}"):
         assert not [module for module in _imports(path) if f"{module}.".startswith(f"gateway.{other}.")], path
 
 
@@ -235,7 +223,7 @@ LONG_FOR_A_REASON = {
 def test_no_file_is_longer_than_three_hundred_lines() -> None:
     long = {
         str(path.relative_to(ROOT))
-        for path in (*OURS, *_files("tests"))
+        for path in (*OURS, *python_files("tests"))
         if len(path.read_text().splitlines()) > FILE_LINES_MAX
     }
     assert long - LONG_FOR_A_REASON.keys() == set(), "split it by subject, not by length"
@@ -303,7 +291,7 @@ def test_a_variable_that_lives_longer_than_three_lines_says_what_it_holds() -> N
     vague = [
         (place, function, name, distance)
         for place, path in ((str(path.relative_to(ROOT)), path) for path in OURS)
-        for function, name, distance in long_lived(_tree(path), PLAIN_WORDS, 3)
+        for function, name, distance in long_lived(tree(path), PLAIN_WORDS, 3)
         if (place, function) not in FIELDS_OF_DIAGNOSTICS
     ]
     assert vague == [], "name it by what it holds"
@@ -334,7 +322,7 @@ def test_what_is_used_elsewhere_says_what_it_is() -> None:
     vague = {
         (place, name)
         for place, path in ((str(path.relative_to(ROOT)), path) for path in OURS)
-        for _, name in shared(_tree(path))
+        for _, name in shared(tree(path))
         if name.strip("_") in PLAIN_WORDS
     }
     assert vague - SHARED_AND_PLAIN == set(), "name it by what it holds or does"
@@ -351,13 +339,11 @@ NO_WHIMS = {
 
 
 def test_no_name_is_a_whim_that_only_its_author_understands() -> None:
-    names = [(str(path.relative_to(ROOT)), name) for path in OURS for _, name in shared(_tree(path))]
+    names = [(str(path.relative_to(ROOT)), name) for path in OURS for _, name in shared(tree(path))]
     names += [(str(path.relative_to(ROOT)), path.stem) for path in OURS]
     for path in OURS:  # private ones too, and those inside of others
-        given = [
-            node.name for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        ]
-        given += [name for name, _ in constants(_tree(path))]
+        given = [node.name for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        given += [name for name, _ in constants(tree(path))]
         names += [(str(path.relative_to(ROOT)), name) for name in given]
     assert [(place, name) for place, name in names if words_of(name) & WHIMS and name not in NO_WHIMS] == []
     assert {name for _, name in names} >= NO_WHIMS, "take it off the list"
@@ -390,7 +376,7 @@ _SPAN_AS = {"S", "SEC", "SECS", "TIMEOUT", "EVERY", "INTERVAL", "PATIENCE", "WAI
 
 def test_a_constant_says_what_it_bounds_and_in_which_unit() -> None:
     vague, without_unit = [], []
-    named = [(path, name, statement) for path in OURS for name, statement in constants(_tree(path))]
+    named = [(path, name, statement) for path in OURS for name, statement in constants(tree(path))]
     for path, name, statement in named:
         words = set(name.split("_"))
         if words & VAGUE:
@@ -408,7 +394,7 @@ def test_a_constant_says_what_it_bounds_and_in_which_unit() -> None:
 def test_a_row_is_asked_by_the_name_of_a_column() -> None:
     """Nowhere by its place: neither `row[3]` nor `rows[0][3]`, because a new column would move all behind it."""
     rooms = [path for path in OURS if _is_of_rows(path)]
-    places = [f"{path.relative_to(ROOT)}:{line}" for path in rooms for line in columns_by_place(_tree(path))]
+    places = [f"{path.relative_to(ROOT)}:{line}" for path in rooms for line in columns_by_place(tree(path))]
     assert places == []
 
 
@@ -466,8 +452,8 @@ VERBS = {
 
 def test_a_verb_names_one_thing_so_that_grep_can_answer() -> None:
     there: dict[str, set[str]] = {verb: set() for verb in VERBS}
-    for path in (*_files("gateway"), *_files("plugins")):
-        for node in ast.walk(_tree(path)):
+    for path in OURS:
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.lstrip("_") in VERBS:
                 there[node.name.lstrip("_")].add(str(path.relative_to(ROOT)))
     assert there == VERBS
@@ -525,8 +511,8 @@ TERMS = {"routing", "signing", "testing", "batching", "escaping"}
 
 def test_no_two_public_classes_have_one_name() -> None:
     places: dict[str, list[str]] = {}
-    for path in (*_files("gateway"), *_files("plugins")):
-        for node in ast.walk(_tree(path)):
+    for path in OURS:
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
@@ -534,7 +520,7 @@ def test_no_two_public_classes_have_one_name() -> None:
 
 def test_a_private_class_has_a_name_of_its_own() -> None:
     """Neither a public class's with an underscore, nor another private one's: whoever looks for one finds one."""
-    names = [node.name for path in OURS for node in ast.walk(_tree(path)) if isinstance(node, ast.ClassDef)]
+    names = [node.name for path in OURS for node in nodes(path) if isinstance(node, ast.ClassDef)]
     assert sorted({name for name in names if names.count(name) > 1}) == []
     assert sorted({name for name in names if name.startswith("_") and name[1:] in names}) == []
 
@@ -556,5 +542,5 @@ def test_one_subject_has_its_name_in_these_rooms_and_in_no_other() -> None:
 
 
 def test_no_module_is_named_by_a_gerund_that_is_no_term() -> None:
-    names = {path.stem for path in (*_files("gateway"), *_files("plugins"))}
+    names = {path.stem for path in OURS}
     assert {name for name in names if name.endswith("ing")} <= TERMS

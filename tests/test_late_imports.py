@@ -10,6 +10,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.syntax import tree
+
 ROOT = Path(__file__).resolve().parents[1] / "gateway"
 ROOMS = (
     "intake",
@@ -80,7 +82,7 @@ def late_imports(path: Path) -> Iterator[tuple[str, str]]:
                 yield from walk(child, name)
 
     place = path.relative_to(ROOT).as_posix()
-    for function in walk(ast.parse(path.read_text()), "/"):
+    for function in walk(tree(path), "/"):
         yield place, function
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import cache
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-FILES = [path for folder in ("gateway", "plugins") for path in sorted((ROOT / folder).rglob("*.py"))]
+from tests.syntax import OURS, ROOT, last_name, tree, walked
 
 # What stands for one way, the file whose way it is, and the others that have it too, with the reason.
 ENCODERS: Mapping[str, str] = {
@@ -24,12 +21,15 @@ MASKED: Mapping[str, str] = {
 }
 
 
+_MAKERS = {"JSONEncoder", "Encoder", "encode"}
+
+
 def _encoders(tree: ast.AST) -> int:
     """How often a file makes an encoder of JSON, spells one without blanks, or uses msgspec's."""
     count = 0
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
+            called = ast.unparse(node.func) if last_name(node.func) in _MAKERS else ""
             made = called.endswith(("JSONEncoder", "json.Encoder")) or called == "msgspec.json.encode"
             count += made or any(word.arg == "separators" for word in node.keywords)
     return count
@@ -39,13 +39,8 @@ def _places(count: dict[str, int]) -> set[str]:
     return {place for place, number in count.items() if number}
 
 
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
 def _counted(of: Callable[[ast.AST], int]) -> dict[str, int]:
-    return {str(path.relative_to(ROOT)): of(_tree(path)) for path in FILES}
+    return {str(path.relative_to(ROOT)): of(tree(path)) for path in OURS}
 
 
 def test_compact_json_is_written_in_one_place() -> None:
@@ -68,8 +63,8 @@ def test_an_encoder_is_seen_however_it_is_made() -> None:
 
 def test_two_documents_are_compared_in_one_place() -> None:
     def imports(tree: ast.AST) -> int:
-        names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-        names += [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        names = [alias.name for node in walked(tree) if isinstance(node, ast.Import) for alias in node.names]
+        names += [str(node.module) for node in walked(tree) if isinstance(node, ast.ImportFrom)]
         return names.count("difflib")
 
     assert _places(_counted(imports)) - {"gateway/text/json_difference.py"} == DIFFERENCES.keys()
@@ -80,7 +75,7 @@ def test_what_is_masked_by_its_name_is_masked_in_one_walk() -> None:
 
     def walks(tree: ast.AST) -> int:
         count: Counter[str] = Counter()
-        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        for function in (node for node in walked(tree) if isinstance(node, ast.FunctionDef)):
             names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
             count[function.name] += {function.name, "MASK"} <= names
         return count.total()

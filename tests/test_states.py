@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -14,8 +13,8 @@ from gateway.model import ALARM_TYPES, Outcome, Trust
 from gateway.store.admin.jobs import AUDITED_AS
 from gateway.store.records import Held
 from gateway.web.pages import sentences
+from tests.syntax import ROOT, nodes, python_files
 
-ROOT = Path(__file__).resolve().parent.parent
 _QUOTED = re.compile(r"'([a-z_ ]+)'")
 COLUMNS = {
     "state": {*states.DELIVERY_STATES, *states.JOB_STATES, *states.RECORDING_STATES, *states.WATCH_STATES},
@@ -100,8 +99,8 @@ def test_what_has_a_few_known_values_is_typed_by_them_wherever_it_is_named() -> 
         return any(isinstance(part, ast.Name) and part.id in {"str", "int"} for part in parts)
 
     there = set()
-    for path in sorted((ROOT / "gateway").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path in python_files("gateway"):
+        for node in nodes(path):
             kind = node.annotation if isinstance(node, ast.AnnAssign | ast.arg) else None
             name = getattr(node, "arg", "") or getattr(getattr(node, "target", None), "id", "")
             if kind is not None and name in TYPED and bare(kind):

@@ -20,9 +20,8 @@ from tests.budget import WORKED_S, over_budget
 from tests.marks import mark, starts_process
 from tests.patience import PATIENCE_S, until
 from tests.running import Running
+from tests.syntax import ROOT, last_name, python_files, tree, walked
 from tests.wide import is_there, long_ones, wide_tests
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
@@ -239,12 +238,16 @@ def test_a_test_over_its_five_seconds_fails_unless_it_is_marked(
     assert outcome(999) == "passed"
 
 
-def left_open(tree: ast.AST, text: str) -> Iterator[int]:
+def _connects(call: ast.Call) -> bool:
+    return last_name(call.func) == "connect" and ast.unparse(call.func) == "sqlite3.connect"
+
+
+def left_open(file: ast.AST, text: str) -> Iterator[int]:
     """The lines where a connection to SQLite is made that nothing in the file closes. Python 3.13 says so of it whenever it
     likes: in the middle of another test, mostly."""
-    for node in ast.walk(tree):
+    for node in walked(file):
         for child in ast.iter_child_nodes(node):
-            if not (isinstance(child, ast.Call) and ast.unparse(child.func) == "sqlite3.connect"):
+            if not (isinstance(child, ast.Call) and _connects(child)):
                 continue
             closed = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("closing")
             closed |= isinstance(node, ast.Attribute) and node.attr == "close"
@@ -255,9 +258,9 @@ def left_open(tree: ast.AST, text: str) -> Iterator[int]:
 
 
 def test_what_a_test_opens_of_sqlite_it_closes() -> None:
-    texts = {str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / "tests").rglob("*.py"))}
-    texts = {place: text for place, text in texts.items() if "sqlite3.connect(" in text}
+    texts = {path: path.read_text() for path in python_files("tests")}
+    texts = {path: text for path, text in texts.items() if "sqlite3.connect(" in text}
     assert len(texts) > 10
-    assert [f"{place}:{line}" for place, text in texts.items() for line in left_open(ast.parse(text), text)] == []
+    assert [f"{path}:{line}" for path, text in texts.items() for line in left_open(tree(path), text)] == []
     for text in ("sqlite3.connect(a).execute(b)", "with sqlite3.connect(a) as c: pass", "c = sqlite3.connect(a)"):
         assert list(left_open(ast.parse(text), text)) == [1]

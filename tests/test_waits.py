@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.patience import PATIENCE_S
+from tests.syntax import ROOT, last_name, python_files, tree, walked
 
-ROOT = Path(__file__).resolve().parent.parent
 OF_A_CLOCK = {
     "test_pacing.py",
     "test_simulation.py",
@@ -33,12 +32,15 @@ CALLS = {
 
 def unbounded(tree: ast.AST) -> Iterator[str]:
     """Calls that wait for another thread or process without an end; what is awaited ends with its test's time."""
-    nodes = list(ast.walk(tree))
+    nodes = list(walked(tree))
     awaited = {id(node.value) for node in nodes if isinstance(node, ast.Await)}
     awaited |= {
         id(node.args[0])
         for node in nodes
-        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == "asyncio.wait_for"
+        if isinstance(node, ast.Call)
+        and node.args
+        and last_name(node.func) == "wait_for"
+        and ast.unparse(node.func) == "asyncio.wait_for"
     }
     for call in (node for node in nodes if isinstance(node, ast.Call)):
         options = {keyword.arg for keyword in call.keywords}
@@ -54,14 +56,14 @@ def unbounded(tree: ast.AST) -> Iterator[str]:
 
 
 def test_no_test_waits_for_a_thread_or_a_process_without_an_end() -> None:
-    files = set((ROOT / "tests").rglob("*.py")) - {ROOT / "tests" / "threads.py"}
-    wrong = {str(path.relative_to(ROOT)): list(unbounded(ast.parse(path.read_text()))) for path in sorted(files)}
+    files = [path for path in python_files("tests") if path != ROOT / "tests" / "threads.py"]
+    wrong = {str(path.relative_to(ROOT)): list(unbounded(tree(path))) for path in files}
     assert {path: lines for path, lines in wrong.items() if lines} == {}
 
 
 def impatient(tree: ast.AST) -> Iterator[str]:
     """Waits for so many seconds, which a busy machine needs for what takes a moment; a bound that is meant has a name."""
-    for node in ast.walk(tree):
+    for node in walked(tree):
         waits: list[ast.expr] = []
         match node:
             case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
@@ -75,10 +77,8 @@ def impatient(tree: ast.AST) -> Iterator[str]:
 
 
 def test_no_test_has_less_patience_than_all_others() -> None:
-    files = [
-        path for path in (ROOT / "tests").rglob("*.py") if path.name not in OF_A_CLOCK and "faults" not in path.parts
-    ]
-    wrong = {str(path.relative_to(ROOT)): list(impatient(ast.parse(path.read_text()))) for path in sorted(files)}
+    files = [path for path in python_files("tests") if path.name not in OF_A_CLOCK and "faults" not in path.parts]
+    wrong = {str(path.relative_to(ROOT)): list(impatient(tree(path))) for path in files}
     assert {path: lines for path, lines in wrong.items() if lines} == {}
     for text in (
         "process.wait(10)",

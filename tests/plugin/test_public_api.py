@@ -8,6 +8,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ import pytest
 import gateway
 import gateway.testing
 from tests.patience import PATIENCE_S
+from tests.syntax import ROOT, nodes, python_files
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PROVISIONAL = [name for _, names in gateway._PROVISIONAL for name in names.split()]
 
 _EXTRA = "an extra of this distribution, and how it is installed: an author has extras of their own"
@@ -65,9 +66,14 @@ MODULES: Mapping[str, str] = {
 }
 
 
-def _imports(path: Path) -> Iterator[tuple[str, str]]:
+@cache
+def _imports(path: Path) -> tuple[tuple[str, str], ...]:
+    return tuple(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[tuple[str, str]]:
     """Each (module, name) of `gateway` that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "gateway":
             yield from ((node.module, name.name) for name in node.names)
         elif isinstance(node, ast.Import):
@@ -75,7 +81,7 @@ def _imports(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _files(*folders: str) -> list[Path]:
-    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [path for folder in folders for path in python_files(folder)]
 
 
 def test_a_built_in_plugin_imports_from_gateway_alone() -> None:
@@ -126,6 +132,7 @@ def test_every_exported_name_says_what_it_is(room: object) -> None:
     assert silent == []
 
 
+@cache
 def _described(module: object) -> set[str]:
     """The names of a module, and of those it takes from others, that have a comment beside them or a text below."""
     path = Path(inspect.getfile(module))  # type: ignore[arg-type]
