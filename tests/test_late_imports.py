@@ -34,11 +34,14 @@ KEY_READ = "when a key is read with its configuration"
 
 LATE: dict[tuple[str, str], str] = {
     ("dispatch/lane.py", "Lane.__init__"): "when the gateway starts or reloads, before the lane takes anything",
+    ("dispatch/lanes.py", "lane_of"): "the same, before there is a lane",
+    ("egress/answers.py", "_http_date"): "of a failed attempt: without it, it is tried again when the schedule says",
     ("egress/tls.py", "context_of"): "when the first request over TLS is made: a failed attempt, nothing was sent",
     ("fields/locale.py", "_timezone"): "when the configuration is read",
     ("fields/locale.py", "zone_of"): "loaded when the option was checked",
     ("plugin/callback.py", "Callback.of"): "for tests of plugins and commands; the listener has it loaded",
     ("runtime/entry_points.py", "entry_points"): "when the configuration is read",
+    ("runtime/lean_imports.py", "_formatdate"): "by a plugin that writes a mail",
     ("runtime/lean_imports.py", "_pydantic_plugins"): "when the configuration is read",
     ("runtime/lean_imports.py", "import_starlette"): AT_START,
     ("runtime/trace_export.py", "make_traces"): AT_START,

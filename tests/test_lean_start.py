@@ -17,13 +17,20 @@ from tests.patience import PATIENCE_S
 ROOT = Path(__file__).resolve().parents[1]
 
 KEPT_OUT = {
+    "calendar": "email.utils: a date of a mail, which Starlette and uvicorn want as one of HTTP",
     "configparser": "uvicorn: log settings as a file",
     "difflib": "near misses, where something is wrong",
     "email.message": "importlib.metadata and http.client: heads as mails",
+    "email.utils": "Starlette, uvicorn: the dates of mails",
+    "gateway.config.pydantic_errors": "what is wrong with a configuration",
+    "gateway.config.refused_file": "what a configuration that is refused still says",
+    "gateway.dispatch.pulled_lane": "sinks that consumers fetch from",
+    "gateway.intake.reverify": "people's acts",
     "greenlet": "structlog: threads of another kind",
     "gzip": "prometheus_client: answers of its own server",
     "html": "Starlette: its page for an error, and prometheus_client's server",
     "http.client": "Starlette: the names of statuses, which are known without",
+    "http.cookies": "Starlette: who is signed in, which only pages ask",
     "http.server": "prometheus_client: a server of its own",
     "importlib.metadata": "pydantic and we: entry points, which are lines in files",
     "logging.config": "uvicorn: log settings",
@@ -32,9 +39,11 @@ KEPT_OUT = {
     "pickle": "structlog: the name of an error",
     "prometheus_client.exposition": "prometheus_client: its servers and clients; the gateway has a lean one of its own",
     "python_multipart.multipart": "Starlette: forms, which only pages have",
+    "shutil": "Starlette and prometheus_client: temporary files, which are of forms",
     "stringprep": "the standard library: tables of letters, to write a host's ASCII name in ASCII",
     "socketserver": "prometheus_client: a server of its own",
     "urllib.request": "prometheus_client: a client of its own",
+    "urllib.response": "prometheus_client: errors of its own client",
     "uvicorn.supervisors.multiprocess": "uvicorn: worker processes",
     "wsgiref": "prometheus_client: a server of its own",
     "zipfile": "importlib.metadata: distributions in archives",
@@ -162,6 +171,44 @@ part = b'--x\\r\\ncontent-disposition: form-data; name="a"\\r\\n\\r\\n1\\r\\n--x
 assert asyncio.run(form(b"multipart/form-data; boundary=x", part)) == {"a": "1"}
 import http.client, python_multipart
 assert http.client.responses == {**http.client.responses, 200: "OK"} and python_multipart.parse_form
+""")
+
+
+def test_dates_and_cookies_are_those_of_the_standard_library() -> None:
+    _run("""
+import sys
+from gateway.runtime import lean_imports as lean
+lean.import_uvicorn(), lean.import_starlette()
+import starlette.responses, uvicorn.server
+lean_date, lean_day = uvicorn.server.formatdate, starlette.responses.format_datetime
+assert starlette.responses.formatdate is lean_date and "email.utils" not in sys.modules
+at = [0, 784111777, 951782400.9, 1709164800, 4107542399, 253402300799]
+dates = [lean_date(one, usegmt=True) for one in at]
+assert "email.utils" not in sys.modules
+answer = starlette.responses.Response()
+answer.set_cookie("a", "b", expires=60)
+assert "expires=" in answer.headers["set-cookie"] and "http.cookies" in sys.modules
+import email.utils
+from datetime import datetime, UTC
+assert dates == [email.utils.formatdate(one, usegmt=True) for one in at]
+assert lean_date(0) == email.utils.formatdate(0) and lean_date(0, True) == email.utils.formatdate(0, True)
+assert lean_day(datetime.now(UTC), usegmt=True) == email.utils.format_datetime(datetime.now(UTC), usegmt=True)
+assert lean_date(usegmt=True)[:22] == email.utils.formatdate(usegmt=True)[:22]
+""")
+
+
+def test_what_pydantics_own_dictionaries_hold_can_still_be_asked() -> None:
+    _run("""
+import typing
+import pydantic_core.core_schema as whole
+asked = lambda: {name: typing.get_type_hints(one, include_extras=True) for name, one in vars(whole).items() if isinstance(one, type) and issubclass(one, dict)}
+before = asked()
+from gateway.runtime.lean_imports import import_pydantic
+import_pydantic()
+assert len(before) > 50 and asked() == before
+assert not any(isinstance(one, typing.ForwardRef) for one in whole.ModelSchema.__annotations__.values())
+from pydantic import TypeAdapter
+assert TypeAdapter(whole.IncExSeqSerSchema).validate_python({"type": "include-exclude-sequence"})
 """)
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from gateway.admin.access import Running, StoreAccess
 from gateway.config.loaded import Loaded
 from gateway.errors import GatewayError, StoreUnavailable
-from gateway.intake.reverify import ids_of, route_of
 from gateway.runtime.activity import Activity
 from gateway.runtime.background import Bell, end_tasks
 from gateway.runtime.clock import Clock
@@ -136,6 +135,8 @@ class JobRunner:
         return True
 
     def _step(self, id: int, most: int, admin: StoreAdmin) -> JobRow:
+        from gateway.intake.reverify import ids_of, route_of  # because most gateways never have such a job
+
         loaded = self._gateway.loaded
         route, ids = route_of(loaded), ids_of(loaded)
         return admin.step_job(id, most, owner=self._owner, holders=holders(loaded), route=route, ids=ids)

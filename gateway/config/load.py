@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from gateway.config import crosschecks
 from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, ConfigError, Diagnostic, in_order, near
+from gateway.config.document.file_bytes import read_bounded
 from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, is_null, scalars
 from gateway.config.document.substitution import Substitution
-from gateway.config.document.yaml import shown_key
+from gateway.config.document.yaml import compose, shown_key
 from gateway.config.entries import Entries
 from gateway.config.grammar.settings import (
     AdminSettings,
@@ -28,7 +29,6 @@ from gateway.config.grammar.settings import (
 from gateway.config.loaded import Loaded, refuse_demo_keys, refuse_to_serve, settings_secrets
 from gateway.config.overrides import override
 from gateway.config.redact_checks import redacted_needs
-from gateway.config.refused_file import read_despite, read_whole, usable
 from gateway.config.store_location import store_settings
 from gateway.config.validation import Validation, where_raised
 from gateway.config.watch_checks import watch_problems
@@ -81,8 +81,15 @@ class _Loading:
         self._warnings = self._validation.warnings
 
     def load(self, make_registry: Callable[[Sequence[str], Path], Registry]) -> Loaded:
-        read = read_despite(self._path) if self._despite else read_whole(self._path)
-        root, mode = read.root, read.mode
+        root: YamlNode
+        mistaken, cut = None, False
+        if self._despite:
+            from gateway.config.refused_file import read_despite, usable  # because a gateway has no such file
+
+            root, mode, mistaken, cut = read_despite(self._path)
+        else:
+            source, mode = read_bounded(self._path)
+            root = compose(source, str(self._path))
         substitution = Substitution(self._environ, self._validation.base, self._placeholders)
         substitution.substitute(root)
         self._problems += substitution.problems
@@ -96,9 +103,10 @@ class _Loading:
         registry = self._registry(root, make_registry)
         settings, entries = self._settings(root, registry)
         refused: ConfigError | None = None
-        if self._despite and (read.mistaken or self._problems):
-            refused = read.refused(self._problems, self._warnings)
-            settings = usable(settings, read, refused, registry, self._validation.base)
+        if self._despite and (mistaken or self._problems):
+            rest = () if cut else self._problems  # of what was not read whole they are consequences
+            refused = ConfigError([*(mistaken.problems if mistaken else ()), *rest], self._warnings)
+            settings = usable(settings, root, mistaken, refused, registry, self._validation.base, cut=cut)
         for _, secret in settings_secrets(settings):
             redaction.learn_secret(secret.reveal())
         self._warnings += crosschecks.clear_text(root, mode, list(scalars(root)))
@@ -108,7 +116,7 @@ class _Loading:
             raise ConfigError(self._problems, self._warnings)
         return Loaded(
             refused=refused,
-            cut=read.cut,
+            cut=cut,
             settings=settings,
             registry=registry,
             path=self._path,

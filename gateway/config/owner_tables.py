@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.config.annotations import fields_by_key
 from gateway.config.document.diagnostics import Diagnostic
-from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, scalars
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, scalars, stand_ins
 from gateway.config.grammar.directory import DirectorySettings
-from gateway.config.pydantic_errors import problems_of, stand_ins
+from gateway.config.pydantic_errors import problems_of
 from gateway.config.typed_reader import TypedReader
 from gateway.config.validation import Validation, where_raised
 from gateway.owners.csv_rows import PROBLEMS_MAX, TABLE_BYTES_MAX, Cell, Row, TableReader

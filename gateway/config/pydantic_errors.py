@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from gateway.config.document.diagnostics import Diagnostic
-from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, describe, scalars
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, describe, scalars, stand_ins
 from gateway.config.document.yaml import shown_key
 from gateway.fields import format_duration
 from gateway.text.secret import MASK
@@ -177,8 +177,3 @@ def _mask(text: str, hidden: Iterable[str]) -> str:
         else:  # because a single letter would shred the sentence
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
     return text
-
-
-def stand_ins(node: YamlNode) -> list[Scalar]:
-    """The stand-ins below this node."""
-    return [scalar for scalar in scalars(node) if scalar.placeholder]

@@ -5,14 +5,14 @@ Because that is when a person needs the store, and a gateway that runs goes on w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.document.file_bytes import read_bounded
-from gateway.config.document.nodes import Scalar, Table, YamlNode, scalars
-from gateway.config.document.yaml import compose, compose_despite
+from gateway.config.document.nodes import Scalar, Table, scalars
+from gateway.config.document.yaml import compose_despite
 from gateway.config.entries import SOURCE_KEYS
 from gateway.config.grammar.identifiers import is_name
 from gateway.config.grammar.settings import DeliverySettings, Settings, SinkSettings, SourceSettings, StoreSettings
@@ -31,21 +31,10 @@ UNKNOWN_TYPE: Final = "?"  # of a sink or a source whose own entry cannot be rea
 class ReadSoFar(NamedTuple):
     """A file as far as it could be read, its mode, and what is wrong with its YAML. `cut`: reading ended before the file did."""
 
-    root: YamlNode
+    root: Table
     mode: int
     mistaken: ConfigError | None = None
     cut: bool = False
-
-    def refused(self, problems: Sequence[Diagnostic], warnings: Sequence[Diagnostic]) -> ConfigError:
-        """All that is wrong with it; of a file that was not read whole the other problems are consequences."""
-        mistakes = () if self.mistaken is None else self.mistaken.problems
-        return ConfigError(mistakes if self.cut else [*mistakes, *problems], warnings)
-
-
-def read_whole(path: Path) -> ReadSoFar:
-    """The file, which is well. Raises ConfigError."""
-    source, mode = read_bounded(path)
-    return ReadSoFar(compose(source, str(path)), mode)
 
 
 def read_despite(path: Path) -> ReadSoFar:
@@ -60,13 +49,22 @@ def read_despite(path: Path) -> ReadSoFar:
     return ReadSoFar(root, mode, mistaken, begun is not None)
 
 
-def usable(settings: Settings, read: ReadSoFar, refused: ConfigError, registry: Registry, base: Path) -> Settings:
-    """What can be asked of a refused configuration. Raises it where it does not say beyond doubt where the store is."""
-    assert isinstance(read.root, Table)
-    if read.mistaken is not None and any(_of_the_store(one.path) for one in read.mistaken.problems):
+def usable(
+    settings: Settings,
+    root: Table,
+    mistaken: ConfigError | None,
+    refused: ConfigError,
+    registry: Registry,
+    base: Path,
+    *,
+    cut: bool,
+) -> Settings:
+    """What can be asked of a configuration that is `refused`, among others for what is `mistaken` in its YAML. Raises it where it
+    does not say beyond doubt where the store is."""
+    if mistaken is not None and any(_of_the_store(one.path) for one in mistaken.problems):
         raise refused
-    place = _place(read.root, base, refused, cut=read.cut)
-    return _with_stand_ins(settings.model_copy(update={"store": place}), read.root, registry, base)
+    place = _place(root, base, refused, cut=cut)
+    return _with_stand_ins(settings.model_copy(update={"store": place}), root, registry, base)
 
 
 def _of_the_store(path: str) -> bool:

@@ -11,9 +11,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gateway.config.document.diagnostics import Diagnostic
-from gateway.config.document.nodes import Items, Table, YamlNode, describe, is_null
+from gateway.config.document.nodes import Items, Table, YamlNode, describe, is_null, stand_ins
 from gateway.config.document.placeholders import ATTEMPTS_MAX
-from gateway.config.pydantic_errors import problems_of, stand_ins
 from gateway.config.typed_reader import TypedReader
 from gateway.plugin.own_code import PluginExit, own_code
 
@@ -51,6 +50,8 @@ class Validation:
                 with own_code():
                     checked = model.model_validate(values, context={"base": self.base})
             except ValidationError as error:
+                from gateway.config.pydantic_errors import problems_of  # because a gateway that starts has none
+
                 mistakes = problems_of(error, table)
             except Exception as error:  # a plugin's validator may raise anything
                 mistakes = [((), table.problem(found=f"its options cannot be validated: {where_raised(error)}"))]

@@ -13,9 +13,9 @@ from gateway.dispatch.erasure_notices import ErasureNotices
 from gateway.dispatch.follow_ups import FollowUpMaker, FollowUps
 from gateway.dispatch.lane import Lane
 from gateway.dispatch.lane_context import Shared
+from gateway.dispatch.lanes import lane_of
 from gateway.dispatch.outcome import describe
 from gateway.dispatch.policy import DeliveryPolicy
-from gateway.dispatch.pulled_lane import PulledLane
 from gateway.dispatch.settler import Settler
 from gateway.dispatch.shared_rate import SharedRates
 from gateway.dispatch.store_clock import StoreClock
@@ -83,7 +83,9 @@ class Dispatcher:
             follow_ups=FollowUpMaker(decide=decide, keeps_order=self.keeps_order, redact=redact),
             followed=followed,
         )
-        self.lanes: Mapping[str, Lane] = {name: self._lane(sink, policies[name]) for name, sink in sinks.items()}
+        self.lanes: Mapping[str, Lane] = {
+            name: lane_of(sink, policies[name], self._shared) for name, sink in sinks.items()
+        }
         self._rates = SharedRates(store, clock, lambda: self.lanes)
         self._erasures = ErasureNotices(store, clock)
         self._tasks: list[asyncio.Task[None]] = []
@@ -91,9 +93,6 @@ class Dispatcher:
         self._counted_at: float | None = None
         self._poll_failing = False
         self._retiring: set[asyncio.Task[None]] = set()
-
-    def _lane(self, sink: Sink, policy: DeliveryPolicy) -> Lane:
-        return (PulledLane if sink.pulled else Lane)(sink, policy, self._shared)
 
     async def open(self) -> None:
         """Open every sink (one that fails starts with its circuit open), start the lanes and the poll.
@@ -146,7 +145,7 @@ class Dispatcher:
 
     async def prepare(self, sinks: Mapping[str, Sink], policies: Mapping[str, DeliveryPolicy]) -> Mapping[str, Lane]:
         """Lanes for these new sinks, each opened within its timeout. Raises what the first that fails raised; none stays open."""
-        lanes = {name: self._lane(sink, policies[name]) for name, sink in sinks.items()}
+        lanes = {name: lane_of(sink, policies[name], self._shared) for name, sink in sinks.items()}
         failures = await asyncio.gather(*(lane.prober.open_first() for lane in lanes.values()))
         failed = [(name, failure) for name, failure in zip(lanes, failures, strict=True) if failure is not None]
         if failed:

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -132,7 +131,11 @@ def parse_retry_after(value: str, now: datetime, date: str | None = None) -> tim
 
 def _http_date(text: str) -> datetime | None:
     try:
+        from email.utils import (
+            parsedate_to_datetime,  # because hardly anybody writes a date there, and mails are 0.3 MB
+        )
+
         at = parsedate_to_datetime(text)
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
+    except (ValueError, TypeError, IndexError, OverflowError, ImportError):
         return None

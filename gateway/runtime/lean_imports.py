@@ -6,12 +6,15 @@ import contextlib
 import importlib
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.machinery import PathFinder
 from types import ModuleType
-from typing import Any
+from typing import Any, ForwardRef
 
-_SERVERS = ("gzip", "http.server", "socketserver", "urllib.request", "wsgiref", "wsgiref.simple_server")
+_SERVERS = ("gzip", "http.server", "socketserver", "urllib.error", "urllib.request", "wsgiref", "wsgiref.simple_server")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _lock = threading.RLock()  # because sys.modules is everybody's, and a first request may import in a thread
 
 
@@ -82,6 +85,21 @@ def import_cel() -> ModuleType:
     return _import("cel", {"cel.cli": ModuleType("cel.cli")})
 
 
+def _mails() -> Later:
+    """What writes a date as in mails, without what else mails have (and calendars: 0.3 MB)."""
+    return Later("email.utils", "format_datetime", formatdate=_formatdate)
+
+
+def _formatdate(timeval: float | None = None, localtime: bool = False, usegmt: bool = False) -> str:
+    """As `email.utils` has it: a time in seconds as `Sun, 06 Nov 1994 08:49:37 GMT`."""
+    if localtime or not usegmt:
+        from email.utils import formatdate
+
+        return formatdate(timeval, localtime, usegmt)
+    at = time.gmtime(timeval)
+    return f"{_DAYS[at.tm_wday]}, {at.tm_mday:02d} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04d} {at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d} GMT"
+
+
 def import_uvicorn() -> ModuleType:
     """uvicorn without what supervises worker processes and configures logs; who calls one of these still gets it."""
     return _import_later(
@@ -89,11 +107,13 @@ def import_uvicorn() -> ModuleType:
         Later("uvicorn.supervisors", "ChangeReload", "Multiprocess"),
         Later("configparser", "RawConfigParser"),
         Later("logging.config"),
+        _mails(),
     )
 
 
 def import_starlette() -> ModuleType:
-    """Starlette's applications without clients of HTTP, the letters of HTML, and what reads forms, until somebody sends one."""
+    """Starlette's applications without clients of HTTP, cookies, mails, the letters of HTML, and what reads forms, until somebody
+    sends one."""
     import http  # which costs most commands nothing this way
 
     client = Later("http.client", responses={status.value: status.phrase for status in http.HTTPStatus})
@@ -101,7 +121,9 @@ def import_starlette() -> ModuleType:
     if (spec := PathFinder.find_spec(forms.__name__)) is not None:
         forms.__path__ = spec.submodule_search_locations or []  # because its exceptions are asked for at once
     parser = Later("python_multipart.multipart", "parse_options_header")
-    return _import_later("starlette.applications", client, forms, parser, Later("html"))
+    files = Later("tempfile", "SpooledTemporaryFile")
+    later = (client, Later("http.cookies"), forms, parser, files, Later("html"), _mails())
+    return _import_later("starlette.applications", *later)
 
 
 def import_pydantic() -> None:
@@ -110,6 +132,18 @@ def import_pydantic() -> None:
     vars(metadata)["entry_points"] = _pydantic_plugins
     with contextlib.suppress(ImportError):  # a name of its own, which may change: the first model imports it then
         _import("pydantic.plugin._loader", {metadata.__name__: metadata})
+    _as_written("pydantic_core.core_schema")
+
+
+def _as_written(name: str) -> None:
+    """Let what a module says of its dictionaries' values (0.3 MB) be read when somebody asks `typing.get_type_hints`, as it is
+    of a class that is none."""
+    for one in vars(sys.modules.get(name, object())).values():
+        if isinstance(one, type) and issubclass(one, dict):
+            written = vars(one).get("__annotations__", {})  # not inspect.get_annotations, because that is a copy
+            written.update(
+                {key: value.__forward_arg__ for key, value in written.items() if isinstance(value, ForwardRef)}
+            )
 
 
 def _pydantic_plugins(*, group: str) -> Iterable[object]:

@@ -113,6 +113,11 @@ def scalars(node: YamlNode | None) -> Iterator[Scalar]:
             yield from scalars(entry)
 
 
+def stand_ins(node: YamlNode) -> list[Scalar]:
+    """The stand-ins below this node."""
+    return [scalar for scalar in scalars(node) if scalar.placeholder]
+
+
 def looks_secret(text: str) -> bool:
     """Whether this could be a key that was put into the wrong place: a long run of letters and digits."""
     return _TOKEN.search(text[:200]) is not None  # no more than is ever shown, because the search is not linear
