@@ -32,7 +32,7 @@ def make_storable(event: Event) -> None:
     kept["extra"] = _object(event.extra, "", problems, 1)
     if not problems and _can_be_kept("".join(event.problems)):
         return
-    original = repr([getattr(event, name) for name in kept]).encode("utf-8", "backslashreplace")
+    original = _shown([getattr(event, name) for name in kept]).encode("utf-8", "backslashreplace")
     known = tuple(map(_mended, event.problems))
     kept["problems"] = known + tuple(one for one in problems[:PROBLEMS_MAX] if one not in known)
     amend(event, **kept)
@@ -86,7 +86,7 @@ def _object(value: Mapping[Any, object], path: str, problems: list[str], depth: 
         name = (
             key
             if type(key) is str and len(key) <= KEY_CHARS_MAX and "\0" not in key
-            else _mended(str(key))[:KEY_CHARS_MAX]
+            else _mended(_digits(key) if type(key) is int else str(key))[:KEY_CHARS_MAX]
         )
         if name is not key:
             problems.append(path + name)
@@ -127,6 +127,25 @@ def _can_be_kept(text: str) -> bool:
 
 def _mended(text: str) -> str:
     return cut(text.replace("\0", "\ufffd"))
+
+
+def _shown(value: list[object]) -> str:
+    """What tells one original from another."""
+    try:
+        return repr(value)
+    except ValueError:  # a number in it has over some thousand digits
+        return repr(_without_numbers(value))
+
+
+def _without_numbers(value: Any) -> object:
+    kind = type(value)
+    if kind is int:
+        return hex(value)
+    if kind in _PARTS:
+        return [_without_numbers(getattr(value, name)) for name in _PARTS[kind]]
+    if isinstance(value, Mapping):
+        return [[_without_numbers(key), _without_numbers(part)] for key, part in value.items()]
+    return [_without_numbers(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def _digits(number: int) -> str:

@@ -11,7 +11,23 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway import Callback, Event, Fault, File, Response, Sink, Source, Trust, Verified, event_id, hookimpl
+from gateway import (
+    Alarm,
+    Archived,
+    Callback,
+    Cause,
+    Event,
+    Fault,
+    File,
+    Measured,
+    Response,
+    Sink,
+    Source,
+    Trust,
+    Verified,
+    event_id,
+    hookimpl,
+)
 from gateway.errors import PluginError
 from gateway.plugin.registry import Registry
 from gateway.testing import running
@@ -155,6 +171,12 @@ CONFIG = {
         (lambda event: [replace(event, problems=("a", 1))], "problems is not a tuple of text"),
         (lambda event: [replace(event, error="broken")], "error is no gateway.Fault"),
         (lambda event: [replace(event, raw="text")], "raw is not bytes"),
+        (lambda event: [replace(event, alarm=Alarm(about="store"))], "alarms are the gateway's own"),
+        (lambda event: [replace(event, cause="s~1")], "cause is no gateway.Cause"),
+        (lambda event: [replace(event, cause=Cause(7, "app"))], "cause.id is a int, not text"),
+        (lambda event: [replace(event, cause=Cause("1", "app"), depth=-1)], "depth is no whole number from 0"),
+        (lambda event: [replace(event, depth=True)], "depth is no whole number from 0"),
+        (lambda event: [replace(event, reconciled=1)], "reconciled is neither true nor false"),
         (lambda event: [replace(event, extra={"a": {1, 2}})], ""),
         (lambda event: [replace(event, extra={"a": "\ud800"})], ""),
         (lambda event: [replace(event, error=Fault(message=5))], "error.message is a int, not text"),
@@ -165,6 +187,14 @@ CONFIG = {
         (lambda event: [replace(event, files=(File(width=True),))], "files[0].width is a bool, not a whole number"),
         (lambda event: [replace(event, files=(File(ended_at=datetime(2026, 1, 1)),))], "ended_at is not an aware"),
         (lambda event: [replace(event, files=(File(duration_seconds=float("nan")),))], ""),
+        (
+            lambda event: [replace(event, files=(File(measured=Measured(at=event.received_at, by=None, etag=b"x")),))],
+            "files[0].measured.etag is a bytes, not text",
+        ),
+        (
+            lambda event: [replace(event, files=(File(archived=Archived(url="s3://x", at="today")),))],
+            "files[0].archived.at is a str, not a datetime",
+        ),
     ],
 )
 async def test_nonsense_of_a_source_is_not_acknowledged_and_the_callback_is_kept(
