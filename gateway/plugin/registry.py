@@ -265,9 +265,4 @@ def _near_hook(said: str) -> str:
 
 
 def _is_written_here(cls: object, base: type[object], module: str) -> bool:
-    return (
-        isinstance(cls, type)
-        and issubclass(cls, base)
-        and cls.__module__ == module
-        and isinstance(cls.__dict__.get("type"), str)
-    )
+    return isinstance(cls, type) and issubclass(cls, base) and cls.__module__ == module and "type" in cls.__dict__

@@ -119,6 +119,33 @@ def test_two_distributions_with_one_type_are_both_named(path: Path) -> None:
         Registry().sink("noted")
 
 
+def test_two_files_with_one_type_are_both_named(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    entry = _file(tmp_path / "first", SINK)
+    with pytest.raises(PluginError, match=r"sink type 'noted': .*first/mine\.py and .*/mine\.py; remove one"):
+        Registry([f"./first/{entry.removeprefix('./')}", _file(tmp_path, SINK)], tmp_path)
+
+
+def test_an_installed_plugin_may_be_an_object_and_never_counts_as_edited(path: Path) -> None:
+    watcher = (
+        "from gateway import hookimpl\nclass Watch:\n    @hookimpl\n    def event_stored(self, event, sinks): ...\n"
+        "WATCH = Watch()\n"
+    )
+    _distribution(path, "acme-watch", {"plugin.watch": "acme_watch:WATCH"}, {"acme_watch": watcher})
+    registry = Registry(["watch"])
+    assert len(registry.hook.event_stored.get_hookimpls()) == 1
+    (path / "acme_watch.py").write_text("")
+    assert registry.edited() == []
+
+
+def test_a_file_that_is_gone_is_no_longer_what_was_imported(tmp_path: Path) -> None:
+    entry = _file(tmp_path, SINK)
+    registry = Registry([entry], tmp_path)
+    assert registry.edited() == []
+    (tmp_path / entry).unlink()
+    assert registry.edited() == [entry]
+
+
 def test_a_file_that_brings_a_built_in_type_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="two plugins bring the sink type 'console'"):
         Registry([_file(tmp_path, SINK.replace('"noted"', '"console"'))], tmp_path)
@@ -148,6 +175,8 @@ def test_a_file_that_brings_a_built_in_type_is_refused(tmp_path: Path) -> None:
             SINK.replace("class Options(Options):\n        text: str = ", "Options = dict; x = "),
             "Options is not a pydantic model",
         ),
+        (SINK.replace('"noted"', '""'), 'Noted has no type; add `type = "…"` to the class'),
+        (SINK.replace('"noted"', "7"), "Noted has no type"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path: Path, text: str, said: str) -> None:
@@ -165,10 +194,12 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path: Path, tex
         ("no_such_module_here", "no module named"),
         ("plugins.my_own", "list a file as ./plugins/name.py"),
         ("./folder/", "is not a file"),
+        ("./notes.txt", r"notes\.txt cannot be imported as Python"),
     ],
 )
 def test_an_entry_that_leads_nowhere_is_refused_by_name(tmp_path: Path, entry: str, said: str) -> None:
     (tmp_path / "folder").mkdir()
+    (tmp_path / "notes.txt").touch(mode=0o644)
     with pytest.raises(PluginError, match=said):
         Registry([entry], tmp_path)
 
@@ -211,6 +242,18 @@ def test_a_users_own_plugins_folder_does_not_stand_in_front_of_ours(tmp_path: Pa
     assert done.stdout.strip() == "plugins.sinks.console", done.stderr
 
 
+def test_a_users_plugins_package_that_was_imported_before_gives_way_with_all_its_modules(tmp_path: Path) -> None:
+    (tmp_path / "plugins" / "sinks").mkdir(parents=True)
+    for file in ("__init__.py", "sinks/__init__.py", "sinks/console.py"):
+        (tmp_path / "plugins" / file).write_text("theirs = True")
+    script = (
+        "import plugins.sinks.console as before; from gateway.plugin.registry import Registry; "
+        "print(before.theirs, Registry().sink('console').type)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "True console", done.stderr
+
+
 def test_a_file_is_loaded_once_for_two_registries(tmp_path: Path) -> None:
     entry = _file(tmp_path, SINK)
     assert Registry([entry], tmp_path).sink("noted") is Registry([entry], tmp_path).sink("noted")
@@ -223,3 +266,17 @@ def test_a_module_that_exits_when_it_is_imported_is_named(path: Path) -> None:
     (path / "panicking.py").write_text("class Panic(BaseException): pass\nraise Panic")
     with pytest.raises(PluginError, match="panicking cannot be imported: Panic"):
         Registry(["panicking"])
+
+
+def test_a_module_that_lacks_another_one_is_named_with_it(path: Path) -> None:
+    (path / "needing.py").write_text("import nowhere_to_be_found")
+    with pytest.raises(PluginError, match="needing cannot be imported: No module named 'nowhere_to_be_found'"):
+        Registry(["needing"])
+
+
+@pytest.mark.parametrize("entry", ["interrupted", "./interrupted.py"])
+def test_a_person_who_interrupts_an_import_is_heard(path: Path, entry: str) -> None:
+    (path / "interrupted.py").write_text("raise KeyboardInterrupt")
+    (path / "interrupted.py").chmod(0o644)
+    with pytest.raises(KeyboardInterrupt):
+        Registry([entry], path)
