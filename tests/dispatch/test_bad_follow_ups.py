@@ -15,6 +15,18 @@ from tests.dispatch.conftest import Build, Scripted, event
 from tests.dispatch.following import COPY, returning, settled
 
 
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Unspeakable(dict[str, Any]):
+    """What a plugin may hand over: asking it what it holds fails, and so does asking why."""
+
+    def __iter__(self) -> Any:
+        raise UnspeakableError
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [
@@ -37,7 +49,10 @@ from tests.dispatch.following import COPY, returning, settled
         ([FollowUp(RECORDING_ARCHIVED, data={"x": float("nan")})], "recording.archived: Out of range float values"),
         ([FollowUp(RECORDING_ARCHIVED, data={"x": object()})], "recording.archived: Object of type object is not JSON"),
         ([FollowUp(RECORDING_ARCHIVED, data=[1])], "data is a list, not a mapping"),  # type: ignore[arg-type]
+        ([FollowUp(RECORDING_ARCHIVED, data={7: "x"})], "data has the key 7, which is no text"),  # type: ignore[dict-item]
+        ([FollowUp(RECORDING_ARCHIVED, data={"extra": ["x"]})], "data.extra is a list, not a mapping"),
         ([FollowUp(RECORDING_ARCHIVED, identity=[object()])], "recording.archived: "),
+        ([FollowUp(RECORDING_ARCHIVED, data=Unspeakable())], "recording.archived: UnspeakableError"),
         ([FollowUp(RECORDING_ARCHIVED, data={"x": ["y" * 60_000] * 5})], "bytes of JSON, more than 262144"),
         ([COPY] * 65, "65 follow-ups, of which 64 are kept"),
     ],

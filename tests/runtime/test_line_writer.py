@@ -165,6 +165,55 @@ print(writer.dropped)
     ]
 
 
+def test_of_lines_that_go_together_only_those_that_did_not_get_in_are_counted(tmp_path: Path) -> None:
+    code = """
+import os, resource, signal, sys
+from gateway.runtime.line_writer import LineWriter
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+writer = LineWriter(os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), lambda lines: f"dropped {lines}")
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (25, hard))
+with writer._changed:  # so that none is written before all are there
+    for number in range(5):
+        writer.put(f"line {number} .")
+writer.flush()
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+writer.put("again")
+writer.flush()
+print(writer.dropped)
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert (done.stdout, done.stderr) == ("3\n", "")
+    assert (tmp_path / "log").read_text().splitlines() == ["line 0 .", "line 1 .", "line 2 ", "again", "dropped 3"]
+
+
+def test_a_descriptor_that_its_other_owner_made_non_blocking_loses_nothing() -> None:
+    pipe = Pipe()
+    os.set_blocking(pipe.writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(pipe.writer, b"x" * 4096):
+            pass
+    writer = _writer(pipe.writer)
+    for number in range(3):
+        writer.put(f"line {number}")
+    assert not writer.flush(0.05)  # the pipe is full
+    assert pipe.read("line 2").endswith("line 0\nline 1\nline 2\n")
+    assert writer.flush(PATIENCE_S)
+    assert writer.dropped == 0
+
+
+def test_who_cannot_say_how_many_were_dropped_holds_up_no_line() -> None:
+    pipe = Pipe()
+    writer = LineWriter(pipe.writer, lambda lines: str(lines // 0), bytes_max=100)
+    writer.put("x" * 200)
+    for line in ("first", "second"):
+        writer.put(line)
+        assert pipe.read(line) == f"{line}\n"
+    assert writer.flush(PATIENCE_S)
+    assert writer.dropped == 1
+
+
 def test_a_child_made_by_fork_writes_for_itself_and_nothing_twice(tmp_path: Path) -> None:
     code = """
 import os, sys

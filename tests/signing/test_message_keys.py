@@ -7,6 +7,8 @@ import datetime
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, algorithms
 
 from gateway.signing.http_messages import sign_message
@@ -26,6 +28,11 @@ from tests.signing.test_http_messages import (
 P384 = "-----BEGIN PUBLIC KEY-----\nMHYwEAYHKoZIzj0CAQYFK4EEACIDYgAE\n-----END PUBLIC KEY-----"
 
 
+def _pem(key: Any) -> str:
+    made: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return made.decode()
+
+
 @pytest.mark.parametrize(
     ("read", "text", "words"),
     [
@@ -36,6 +43,7 @@ P384 = "-----BEGIN PUBLIC KEY-----\nMHYwEAYHKoZIzj0CAQYFK4EEACIDYgAE\n-----END P
         (message_verifier, P384, "can be read"),
         (message_signer, "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----", "can be read"),
         (message_signer, "whpk_" + "A" * 43, "public one"),
+        (message_signer, "whsk_" + "A" * 5, "base64"),
         (message_verifier, "whsk_" + "A" * 43, "private one"),
     ],
 )
@@ -43,6 +51,21 @@ def test_a_key_that_is_none_is_refused_without_showing_it(read: Any, text: str, 
     with pytest.raises(ValueError, match=words) as refused:
         read(text)
     assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: ec.generate_private_key(ec.SECP384R1()), ed448.Ed448PrivateKey.generate], ids=["p384", "ed448"]
+)
+def test_a_key_of_another_kind_is_refused_by_what_it_should_be(make: Any) -> None:
+    with pytest.raises(ValueError, match="of Ed25519 or on the curve P-256"):
+        message_signer(_pem(make()))
+
+
+def test_a_private_key_of_standard_webhooks_signs_as_the_one_in_pem_does() -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    ours = message_signer("whsk_" + base64.b64encode(key.private_bytes_raw()).decode())
+    assert ours.algorithm == "ed25519"
+    key.public_key().verify(ours.sign(b"base"), b"base")
 
 
 # -- another implementation

@@ -225,3 +225,18 @@ def test_no_bytes_raise_anything_but_malformed(body) -> None:
     else:
         document.original(escape=True), document.original(escape=False), document.naming(0), document.naming(-1)
         assert document.problems or document.plain == json.loads(body)
+
+
+def test_a_document_in_which_nothing_is_odd_reads_one_way_whoever_asks() -> None:
+    document = decode_document(b'{"a": 1, "b": ["c"]}')
+    assert document.plain == {"a": 1, "b": ["c"]}
+    assert [document.original(escape=True), document.original(escape=False)] == [document.plain] * 2
+    assert [document.naming(0), document.naming(-1)] == [document.plain] * 2
+
+
+def test_a_doubled_key_cannot_even_be_taken_out() -> None:
+    read = decode_document(b'{"a": 1, "a": 2, "b": 3}').original(escape=True)
+    assert read.pop("b") == 3
+    assert read.pop("b", None) is None
+    with pytest.raises(Malformed, match="the key a is there twice"):
+        read.pop("a")
