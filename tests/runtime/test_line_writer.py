@@ -8,11 +8,9 @@ import io
 import os
 import pty
 import select
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,61 +131,6 @@ def test_lines_come_in_order_with_few_calls_and_the_drops_are_told_once_when_it_
     assert writer.flush(PATIENCE_S)
 
 
-def test_a_disk_that_was_full_and_has_room_again_is_told_with_whole_lines(tmp_path: Path) -> None:
-    """A file that may not grow stands for the full disk: half a line gets in, the next one begins on a line of its own."""
-    code = """
-import os, resource, signal, sys
-from gateway.runtime.line_writer import LineWriter
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-writer = LineWriter(os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), lambda lines: f"dropped {lines}")
-hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-resource.setrlimit(resource.RLIMIT_FSIZE, (25, hard))
-for number in range(5):
-    writer.put(f"line {number} .")
-    writer.flush()
-resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-writer.put("again")
-writer.flush()
-writer.put("and on")
-writer.flush()
-print(writer.dropped)
-"""
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert (done.stdout, done.stderr) == ("3\n", "")
-    assert (tmp_path / "log").read_text().splitlines() == [
-        "line 0 .",
-        "line 1 .",
-        "line 2 ",
-        "again",
-        "dropped 3",
-        "and on",
-    ]
-
-
-def test_of_lines_that_go_together_only_those_that_did_not_get_in_are_counted(tmp_path: Path) -> None:
-    code = """
-import os, resource, signal, sys
-from gateway.runtime.line_writer import LineWriter
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-writer = LineWriter(os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), lambda lines: f"dropped {lines}")
-hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-resource.setrlimit(resource.RLIMIT_FSIZE, (25, hard))
-with writer._changed:  # so that none is written before all are there
-    for number in range(5):
-        writer.put(f"line {number} .")
-writer.flush()
-resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-writer.put("again")
-writer.flush()
-print(writer.dropped)
-"""
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert (done.stdout, done.stderr) == ("3\n", "")
-    assert (tmp_path / "log").read_text().splitlines() == ["line 0 .", "line 1 .", "line 2 ", "again", "dropped 3"]
-
-
 def test_a_descriptor_that_its_other_owner_made_non_blocking_loses_nothing() -> None:
     pipe = Pipe()
     os.set_blocking(pipe.writer, False)
@@ -212,27 +155,6 @@ def test_who_cannot_say_how_many_were_dropped_holds_up_no_line() -> None:
         assert pipe.read(line) == f"{line}\n"
     assert writer.flush(PATIENCE_S)
     assert writer.dropped == 1
-
-
-def test_a_child_made_by_fork_writes_for_itself_and_nothing_twice(tmp_path: Path) -> None:
-    code = """
-import os, sys
-from gateway.runtime.line_writer import LineWriter
-writer = LineWriter(1, str)
-for number in range(50):
-    writer.put(f"parent {number}")
-child = os.fork()
-if child == 0:
-    writer.put("child")
-    writer.flush()
-    os._exit(0)
-os.waitpid(child, 0)
-writer.put("parent last")
-writer.flush()
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S)
-    lines = done.stdout.splitlines()
-    assert sorted(lines) == sorted([*(f"parent {number}" for number in range(50)), "child", "parent last"])
 
 
 def test_the_descriptor_of_a_child_program_stays_as_it_was() -> None:
