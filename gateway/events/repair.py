@@ -137,11 +137,10 @@ def _shown(value: list[object]) -> str:
         return repr(_without_numbers(value))
 
 
-def _without_numbers(value: Any) -> object:
-    kind = type(value)
-    if kind is int:
+def _without_numbers(value: object) -> object:
+    if type(value) is int:
         return hex(value)
-    if kind in _PARTS:
+    if (kind := type(value)) in _PARTS:
         return [_without_numbers(getattr(value, name)) for name in _PARTS[kind]]
     if isinstance(value, Mapping):
         return [[_without_numbers(key), _without_numbers(part)] for key, part in value.items()]
