@@ -183,14 +183,15 @@ class Invocation:
 
     def sink(self, name: str) -> str:
         """The name of a configured sink. Raises UsageError with a near miss."""
-        return _known("sink", name, self.settings.sinks)
+        return self._known("sink", name, self.settings.sinks)
 
     def source(self, name: str) -> str:
         """The name of a configured source. Raises UsageError with a near miss."""
-        return _known("source", name, self.settings.sources)
+        return self._known("source", name, self.settings.sources)
 
-
-def _known(kind: str, name: str, known: Collection[str]) -> str:
-    if name not in known:
+    def _known(self, kind: str, name: str, known: Collection[str]) -> str:
+        if name in known:
+            return name
+        if f"{kind}s.{name}" in self.seen().places:
+            self.load()  # raises: what it is depends on a variable or file that is not here
         raise click.UsageError(f"no {kind} {name!r} is configured{suggestion(name, known)}")
-    return name

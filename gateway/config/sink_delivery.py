@@ -100,10 +100,10 @@ def merge(under: Table | None, over: Table) -> Table:
     """`over` on top of `under`, key by key, also inside tables that both have."""
     merged = Table(file=over.file, line=over.line, column=over.column, path=over.path)
     for table in (under, over):
-        for key, node in table.entries.items() if table is not None else ():
+        if table is None:
+            continue
+        for key, node in table.entries.items():
             there = merged.entries.get(key)
-            both = isinstance(there, Table) and isinstance(node, Table)
-            merged.entries[key] = merge(there, node) if both else node  # type: ignore[arg-type]
-            if table is not None and key in table.keys:
-                merged.keys[key] = table.keys[key]
+            merged.entries[key] = merge(there, node) if isinstance(there, Table) and isinstance(node, Table) else node
+        merged.keys |= table.keys
     return merged

@@ -142,3 +142,19 @@ def test_a_database_that_is_not_there_is_said_without_its_password(configured: P
             result = cli(*arguments, code=1)
             assert "127.0.0.1" in result.stderr
             assert canary not in result.output
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ['{type: "${KIND:?}"}', '{type: forward, directory: {file: owners.csv, key: "${KIND:?}"}}'],
+    ids=["type", "key of a directory"],
+)
+def test_a_sink_that_depends_on_what_the_shell_has_not_is_not_said_to_be_none(
+    configured: Path, cli: Cli, entry: str
+) -> None:
+    path = configured / "gateway.yaml"
+    path.write_text(path.read_text().replace("sinks:\n", f"sinks:\n  people: {entry}\n"))
+    (configured / "owners.csv").write_text("owner,url\nanna,https://a.example\n")
+    assert "${KIND} unset or empty" in cli("sinks", "pause", "people", code=1).stderr
+    assert "did you mean 'screen'" in cli("sinks", "pause", "scren", code=2).stderr
+    assert cli("sinks", "pause", "screen").stdout == "screen: paused\n"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import field_validator
 
+from gateway import Options, Sink
+from gateway.config.grammar.directory import DIRECTORY_CONCURRENCY
 from gateway.owners.directory import NOBODY
-from tests.config.configs import Configs
+from tests.config.configs import Configs, FakeRegistry
 from tests.config.directories import CANARY, KEYED, SECRET, RealConfigs, event, sink, table
 
 
@@ -119,6 +123,90 @@ def test_whom_nobody_owns_is_nobodys_or_goes_to_the_sinks_own_target(
 def test_what_is_wrong_beside_the_table_is_said_once(configs: Configs, text: str, said: str) -> None:
     table(configs, "owner,url\nanna,https://a.example\nbob,https://b.example\n")
     assert said in str(configs.problem(text))
+
+
+def test_only_a_file_is_read_and_nothing_is_waited_for(configs: Configs) -> None:
+    os.mkfifo(configs.folder / "owners.csv")
+    assert "it is no regular file" in str(configs.problem(sink()))
+
+
+@pytest.mark.parametrize(
+    ("more", "directory"),
+    [
+        ("", "directory: {file: owners.csv, key: '${KEY:?}'}"),
+        ("", "directory: {file: '${FILE:?}', key: event.id}"),
+        (", method: '${METHOD:?}'", KEYED),
+    ],
+    ids=["key", "file", "an option"],
+)
+def test_where_a_value_stands_in_for_what_is_not_here_the_table_is_not_judged_by_it(
+    configs: Configs, more: str, directory: str
+) -> None:
+    """A command that needs no secrets reads the configuration where they are not."""
+    table(configs, "owner,url\nanna,https://a.example\nbob,https://b.example\n")
+    text = sink(more, directory)
+    assert configs.problem(text).found.endswith("unset or empty: it is needed")
+    assert all(one.path == "sinks.people" for one in configs.load(text, placeholders=True).warnings)
+
+
+class Odd(Sink):
+    """A type whose author made mistakes."""
+
+    type = "odd"
+    owner_columns = {"url": "url"}
+
+    class Options(Options):
+        url: str = ""
+
+        @field_validator("url")
+        @classmethod
+        def _crash(cls, url: str) -> str:
+            if url == "crash":
+                raise KeyError("canary of a row")
+            return url
+
+
+class Rated(Odd):
+    default_rate = "often"
+
+
+class Unfitting(Odd):
+    owner_columns = {"url": "address.of"}
+
+
+def odd_registry(cls: type[Sink]) -> Any:
+    class Odds(FakeRegistry):
+        def sink_types(self) -> list[str]:
+            return ["odd"]
+
+        def sink(self, name: str) -> type[Sink]:
+            return cls
+
+    return Odds
+
+
+@pytest.mark.parametrize(
+    ("cls", "url", "said"),
+    [
+        (Unfitting, "x", "names an option in `owner_columns` that it has not: address.of"),
+        (Rated, "x", "the odd has no usual rate: "),
+        (Odd, "crash", "its options cannot be validated: KeyError at test_directory.py"),
+    ],
+)
+def test_a_mistake_of_the_types_author_is_told_with_its_place_and_without_a_value(
+    configs: Configs, cls: type[Sink], url: str, said: str
+) -> None:
+    table(configs, f"owner,url\nanna,x\nbob,{url}\n")
+    problem = configs.problem(sink().replace("forward", "odd"), registry=odd_registry(cls))
+    assert said in problem.found
+    assert "canary" not in str(problem)
+
+
+def test_how_many_owners_are_served_at_once_is_as_written_or_as_usual(configs: Configs) -> None:
+    table(configs, "owner,url\nanna,https://a.example\n")
+    assert configs.load(sink()).settings.sinks["people"].delivery.concurrency == DIRECTORY_CONCURRENCY
+    own = configs.load(sink(", delivery: {concurrency: 7}"))
+    assert own.settings.sinks["people"].delivery.concurrency == 7
 
 
 def test_no_secret_of_a_table_is_in_any_problem_warning_or_text(configs: Configs) -> None:

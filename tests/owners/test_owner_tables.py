@@ -74,6 +74,15 @@ def test_all_mistakes_are_said_at_once_and_no_more_than_some(configs: Configs) -
     assert any("more rows" in one.found for one in problems)  # and not each of fifty thousand
 
 
+def test_of_mistakes_in_the_table_itself_the_rest_is_counted(configs: Configs) -> None:
+    table(configs, "owner,url\n" + ",https://a.example\n" * 100)
+    problems = configs.problems(sink())
+    assert len(problems) == csv_rows.PROBLEMS_MAX + 1
+    (rest,) = [one for one in problems if one.file.endswith(".yaml")]
+    assert rest.path == "sinks.people.directory.file"
+    assert rest.found.startswith(f"{100 - csv_rows.PROBLEMS_MAX} more problems in ")
+
+
 def test_a_large_table_is_bounded_and_a_row_is_kept_as_a_few_texts(
     configs: Configs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from gateway.config import route_trial
+from gateway.config.document.diagnostics import ConfigError
 from tests.web.admin_api import OPERATE, READ, ask, fill, post, run_in, serve, until
 from tests.web.doors import Served
 
@@ -169,7 +172,11 @@ def test_a_route_is_tried_without_being_saved_and_without_files_variables_or_plu
     answer = post(served, "/route", {"event": event, "config": routes}, READ).json()
     assert (answer["sinks"], answer["now"]) == (["gone"], ["file"])
     assert len(answer["tests"]) == 1
+    listed = "- {name: vod, where: 'event.data.app == \"vod\"', to: [gone]}\n- {name: rest, to: [file]}"
+    answer = post(served, "/route", {"event": event, "config": listed}, READ).json()
+    assert (answer["sinks"], [one["route"] for one in answer["routes"]]) == (["file"], ["vod", "rest"])
     for wrong, said in (
+        ("nothing but a text", "a mapping with `routes` and `tests`"),
         ("routes: [{name: a, match: {stream: x}, to: [fil]}]", "did you mean"),
         ("routes: [{name: a, where: 'event.nothing(', to: [file]}]", "column"),
         ("tests: [{callback: {source: live, file: /etc/passwd}, expect: []}]", "no file is read"),
@@ -182,6 +189,18 @@ def test_a_route_is_tried_without_being_saved_and_without_files_variables_or_plu
     assert post(served, "/route", {"event": event, "config": literal}, READ).json()["routes"][0]["pattern"] == [
         "${HOME}"
     ]
+
+
+def test_routes_that_are_tried_may_be_neither_large_nor_slow(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="at most 65536"):
+        route_trial.read_routes("#" + "ü" * 40_000, served.behind.loaded)  # type: ignore[attr-defined]
+    slow = "routes: [{name: quick, to: [file]}, {name: slow, where: 'event.data.app == \"x\"', to: [file]}]"
+    trial = route_trial.read_routes(slow, served.behind.loaded)  # type: ignore[attr-defined]
+    event = route_trial.described({"type": "recording.failed"}, served.behind.loaded)  # type: ignore[attr-defined]
+    monkeypatch.setattr(time, "perf_counter", iter([0.0, 0.1, route_trial.BUDGET_SECONDS + 0.1]).__next__)
+    with pytest.raises(ConfigError, match="the expressions up to slow take more than") as refused:
+        route_trial.decide(trial.routes, event)
+    assert [one.path for one in refused.value.problems] == ["routes.slow.where"]
 
 
 def test_trying_routes_is_allowed_a_few_times_a_minute_for_each_token(served: Served) -> None:
