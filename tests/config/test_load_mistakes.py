@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway import Sink
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.load import load
 from gateway.testing.corpus import Case, cases
-from tests.config.configs import KEY, Configs
+from tests.config.configs import KEY, Configs, FakeRegistry, FakeSink
 from tests.config.test_load import SINKS
 
 
@@ -109,6 +111,53 @@ def test_plugins_that_cannot_be_loaded_are_named_at_their_lines(configs: Configs
         (5, "plugins.3"),
         (7, "sinks.x.type"),
     ]
+
+
+def test_a_plugin_that_is_not_in_a_list_is_named_at_its_line_too(configs: Configs) -> None:
+    problem = configs.problem("sources: {}\nplugins: bad_one\n")
+    assert (problem.line, problem.path) == (2, "plugins")
+    assert "bad_one" in problem.found
+
+
+def test_a_version_from_a_variable_that_is_not_here_is_not_said_to_be_another(configs: Configs) -> None:
+    assert configs.load("version: ${V:?}\n", placeholders=True).warnings is not None
+    assert configs.problem("version: ${V}\n", {"V": "2"}).expected == "1"
+
+
+class Missing(FakeSink):
+    """Its author made a mistake where it says which libraries it lacks."""
+
+    @classmethod
+    def missing(cls) -> Any:
+        raise RuntimeError("canary")
+
+
+class Batches(FakeSink):
+    """And where it says whether it takes batches."""
+
+    @classmethod
+    def takes_batches(cls, options: Any = None) -> bool:
+        raise RuntimeError("canary")
+
+
+@pytest.mark.parametrize(
+    ("cls", "said"),
+    [
+        (Missing, "does not say what is missing: RuntimeError at"),
+        (Batches, "does not say whether it takes batches: RuntimeError at"),
+    ],
+)
+def test_a_type_that_fails_when_it_is_asked_about_itself_is_named_without_its_words(
+    configs: Configs, cls: type[Sink], said: str
+) -> None:
+    class Failing(FakeRegistry):
+        def sink(self, name: str) -> type[Sink]:
+            return cls
+
+    problem = configs.problem("sinks: {it: {type: fake}}\n", registry=Failing)
+    assert problem.path.startswith("sinks.it")
+    assert said in problem.found
+    assert "canary" not in str(problem)
 
 
 @pytest.mark.wide

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from typing import Annotated, Any, NewType
 
 import pytest
+from pydantic import BaseModel
+from typing_extensions import TypeAliasType
 
-from tests.config.configs import Configs
+from gateway import Options, Sink
+from gateway.config.document.diagnostics import ConfigError
+from gateway.fields import Secret, secret
+from tests.config.configs import KEY, Configs, FakeRegistry
 
 
 @pytest.mark.parametrize(
@@ -59,7 +65,7 @@ def test_other_words_are_no_truth_values(configs: Configs, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "value"), [("1.5", 1.5), ("2", 2.0), ("1e2", 100.0), ("'0.5'", 0.5), (".inf", math.inf)]
+    ("line", "value"), [("1.5", 1.5), ("2", 2.0), ("1e2", 100.0), ("'0.5'", 0.5), ("0x10", 16.0), (".inf", math.inf)]
 )
 def test_where_a_real_number_is_wanted_one_is_read(configs: Configs, line: str, value: float) -> None:
     assert configs.source(f"real: {line}").real == value
@@ -120,6 +126,60 @@ def test_a_table_is_read_by_the_branch_it_fits(configs: Configs) -> None:
     assert "at least 8" in configs.wrong_sink("sign: {scheme: hmac, secrets: [abc]}").expected
     assert configs.wrong_sink("sign: {scheme: hmac, secretz: []}").hint == "did you mean secrets?"
     assert configs.wrong_sink("sign: [a]").path == "sinks.it.sign"
+
+
+class Called(BaseModel):
+    name: str
+
+
+def test_a_table_that_fits_no_model_of_a_union_is_the_mapping(configs: Configs) -> None:
+    class Either(Options):
+        either: Called | dict[str, int] | None = None
+
+    assert odd(configs, Either, "either: {name: 007}").either == Called(name="007")
+    assert odd(configs, Either, "either: {a: 1, b: 0x10}").either == {"a": 1, "b": 16}
+
+
+def odd(configs: Configs, options: type[BaseModel], line: str, **more: Any) -> Any:
+    """These options as a sink's, with this line."""
+
+    class Odd(Sink):
+        type = "fake"
+        Options = options
+
+    class Odds(FakeRegistry):
+        def sink(self, name: str) -> type[Sink]:
+            return Odd
+
+    loaded = configs.load(f"sinks:\n  it:\n    type: fake\n    {line}\n", registry=Odds, **more)
+    return loaded.settings.sinks["it"].options
+
+
+Token = NewType("Token", Secret)
+Aliased = TypeAliasType("Aliased", Annotated[Secret, secret(min_length=8)])
+
+
+def test_a_type_that_was_given_another_name_is_what_it_stands_for(configs: Configs) -> None:
+    class Named(Options):
+        token: Token | None = None
+        key: Aliased | None = None
+
+    for name in ("token", "key"):
+        read = odd(configs, Named, f"{name}: 0123456789")
+        assert getattr(read, name).reveal() == "0123456789"
+        assert "0123" not in repr(read)
+    with pytest.raises(ConfigError, match="at least 8") as refused:
+        odd(configs, Named, "key: canary")
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("option", ["anything", "window"])
+def test_a_value_of_any_kind_may_come_from_a_variable_that_is_not_here(configs: Configs, option: str) -> None:
+    assert list(
+        configs.load(
+            f"sources: {{it: {{type: fake, keys: [{KEY}], {option}: '${{X:?}}'}}}}", placeholders=True
+        ).settings.sources
+    ) == ["it"]
 
 
 def test_a_relative_path_of_an_option_is_beside_the_file(configs: Configs) -> None:
