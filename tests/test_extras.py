@@ -27,6 +27,7 @@ NEEDS = [
     ("sinks: {x: {type: kafka, brokers: 'localhost:9092'}}", "kafka", "aiokafka"),
     ("sinks: {x: {type: redis, url: 'redis://127.0.0.1'}}", "redis", "redis"),
     ("store: postgresql://db.example.com/g", "postgres", "psycopg"),
+    (f"store: {{encryption: {{keys: [{{name: a, key: {'0f' * 32}}}]}}}}", "encryption", "cryptography"),
 ]
 
 
@@ -48,7 +49,7 @@ def test_a_missing_library_of_what_is_configured_is_an_error_that_says_how_to_in
     monkeypatch.setattr(importlib.util, "find_spec", find_spec)
     (problem,) = configs.problems(text, real=True)
     assert f"not installed here: {module}; {how_to_install(extra)}" in problem.message
-    assert problem.path.startswith("store" if extra == "postgres" else "sinks.x")
+    assert problem.path.startswith("sinks.x" if text.startswith("sinks") else "store")
 
 
 def test_no_text_says_that_the_project_comes_from_an_index() -> None:

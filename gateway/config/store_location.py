@@ -36,9 +36,9 @@ def store_settings(store: StoreSettings, root: Table, validation: Validation) ->
     url, password = without_password(store.url)
     if password is None:
         return store
-    if isinstance(node, Scalar):
-        node.secret = True
-    if store.password is not None and not (isinstance(node, Scalar) and node.file.startswith("$")):
+    assert isinstance(node, Scalar)  # the usual store has no password
+    node.secret = True
+    if store.password is not None and not node.file.startswith("$"):
         validation.problems.append(
             node.problem(
                 found="a password in the URL and one beside it", expected="one of them", hint="keep `password`"

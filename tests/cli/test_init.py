@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from gateway import Source
 from gateway.config.load import load
+from gateway.config.starter import source_type
+from gateway.errors import PluginError
 from gateway.model import Trust
 from gateway.plugin import Scene
 from gateway.plugin.registry import Registry
@@ -39,6 +42,15 @@ def test_init_begins_with_any_type_and_what_it_writes_is_well_and_takes_what_it_
     for scene in made.scenes:
         received = callback(made.play(Scene(type=scene, number=1, now=NOW)))
         made.normalise(received, made.verify(received))
+
+
+def test_init_does_not_begin_with_a_type_that_does_not_say_how() -> None:
+    class Plain:
+        def source(self, name: str) -> type[Source]:
+            return Source
+
+    with pytest.raises(PluginError, match="does not say how to begin"):
+        source_type(Plain(), "mine")  # type: ignore[arg-type]
 
 
 def test_what_init_writes_with_exact_names_earns_the_trust_of_fields(folder: Path, cli: Cli) -> None:

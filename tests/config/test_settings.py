@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from gateway.config.grammar.settings import (
 from gateway.config.loaded import Loaded
 from gateway.fields.hosts import is_loopback
 from gateway.plugin.registry import Registry
+from tests.config.configs import Configs
 
 
 def test_settings_made_in_python_take_values_and_texts() -> None:
@@ -76,3 +78,40 @@ def test_a_problem_is_placed_at_the_nearest_line_that_the_file_has(tmp_path: Pat
     loaded = Loaded(settings=Settings(), registry=Registry(), path=tmp_path, places={"sinks.a": ("f.yaml", 3, 5)})
     assert str(loaded.problem("sinks.a.url.x", found="y")) == "f.yaml:3:5: sinks.a.url.x: y"
     assert loaded.problem("server", found="y").line == 0
+
+
+@pytest.mark.parametrize(
+    ("admin", "page"),
+    [
+        ("{}", "http://127.0.0.1:9090"),
+        ("{host: '::1', port: 9191}", "http://[::1]:9191"),
+        ("{host: 0.0.0.0}", None),
+        ("{uds: run/admin.sock}", None),
+        ("{host: 0.0.0.0, public_url: 'https://gw.example.com/recordings/'}", "https://gw.example.com/recordings"),
+    ],
+)
+def test_an_alarm_links_to_where_the_dashboard_is_seen_or_to_nowhere(
+    configs: Configs, admin: str, page: str | None
+) -> None:
+    assert configs.load(f"admin: {admin}").settings.alarm_setup.page == page
+
+
+@pytest.mark.parametrize(
+    ("key", "fits"),
+    [
+        ("0f" * 32, True),
+        (base64.b64encode(b"k" * 32).decode(), True),
+        (base64.b64encode(b"k" * 16).decode(), False),
+        ("0f" * 31, False),
+        ("no key at all", False),
+    ],
+)
+def test_a_key_of_the_store_is_256_bits_in_hex_or_base64(configs: Configs, key: str, fits: bool) -> None:
+    text = f"store: {{encryption: {{keys: [{{name: a, key: '{key}'}}]}}}}"
+    if fits:
+        assert configs.load(text).settings.store.encryption is not None
+    else:
+        problem = configs.problem(text)
+        assert problem.path == "store.encryption.keys.0.key"
+        assert "the base64 of 32 bytes" in problem.message
+        assert key not in str(problem)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.config.document.diagnostics import Diagnostic
 from gateway.config.document.nodes import Scalar
-from gateway.config.document.substitution import Substitution
+from gateway.config.document.substitution import Missing, Substitution, read_small
 
 E = {"A": "x", "EMPTY": "", "B": "${A}", "PORT": "81"}
 
@@ -155,6 +155,24 @@ def test_a_secret_file_that_others_can_read_is_a_warning(tmp_path: Path) -> None
         assert bool(run.warnings) is warned
         assert not warned or "chmod 600" in run.warnings[0].hint
         (tmp_path / "secret").unlink()
+
+
+def test_what_takes_a_secret_files_place_while_it_is_opened_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"k")
+    look = os.stat
+
+    def swapped(at: Path) -> os.stat_result:
+        found = look(at)
+        path.unlink()
+        os.mkfifo(path)
+        return found
+
+    monkeypatch.setattr(os, "stat", swapped)
+    with pytest.raises(Missing, match="not a regular file"):
+        read_small(path)
 
 
 def test_without_secrets_what_is_not_here_is_stood_in_for(tmp_path: Path) -> None:

@@ -243,6 +243,9 @@ def test_a_table_that_changed_makes_its_sink_another_which_goes_on_as_it_is(conf
     assert one == same != changed
     assert changed.carried_as(one)
     assert not more.carried_as(one)
+    elsewhere = configs.load(sink(directory=KEYED.replace("stream", "app"))).settings.sinks["people"]
+    assert elsewhere != changed
+    assert not elsewhere.carried_as(changed)
     assert before.watched_files[1:] == [configs.folder / "owners.csv"]
 
 

@@ -76,7 +76,7 @@ class WatchSettings(Section):
                 raise PydanticCustomError(
                     "watch", "`expect: any` goes with `source` and `every`, without `when` and `within`"
                 )
-            if self.hours is not None and self.every.total_seconds() > self.span_minutes * 60:
+            if self.window is not None and self.every.total_seconds() > _span_minutes(*self.window) * 60:
                 raise PydanticCustomError(
                     "watch", "`every` is longer than the hours of `between`, so it would never be told"
                 )
@@ -94,10 +94,8 @@ class WatchSettings(Section):
         match = None if self.hours is None else _HOURS.fullmatch(self.hours)
         return None if match is None else (time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4])))
 
-    @property
-    def span_minutes(self) -> int:
-        """How long the hours are."""
-        if self.window is None:
-            return _DAY_MINUTES
-        start, end = (at.hour * 60 + at.minute for at in self.window)
-        return (end - start) % _DAY_MINUTES
+
+def _span_minutes(begin: time, end: time) -> int:
+    """How long the hours from one to the other are, over midnight too."""
+    minutes = (end.hour - begin.hour) * 60 + end.minute - begin.minute
+    return minutes % _DAY_MINUTES
