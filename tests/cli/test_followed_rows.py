@@ -11,7 +11,7 @@ import pytest
 from gateway.cli import output
 from gateway.cli.follow import EventFollower
 from gateway.cli.live_lines import LiveLines
-from gateway.cli.news import LOST, NewsItem
+from gateway.cli.news import BACK, LOST, NewsItem
 from gateway.cli.table import cell_width
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.event_search import EventFilter, search_events
@@ -155,3 +155,39 @@ def test_an_attempt_says_how_long_it_took_what_came_back_and_when_it_goes_on(
     first, second = capsys.readouterr().out.splitlines()
     assert first.split("  ", 1)[1] == "ababababab  retry        → ops     12 ms, 503: busy; again in 5 s"
     assert second.split("  ", 1)[1] == "ababababab  dead         → ops     3.0 s, 503; dead: refused"
+
+
+def test_an_event_that_went_to_several_is_told_by_what_needs_a_person_and_counts_the_rest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = LiveLines(output.Times(), as_json=False, states=True)
+    lines.events([a_row(1, deliveries={"delivered": 2, "dead": 1})], {})
+    line = capsys.readouterr().out
+    assert "  dead         live " in line
+    assert line.endswith("recording.failed  a/live/stream-1  (1 dead, 2 delivered)\n")
+
+
+def test_names_are_kept_for_the_attempts_of_the_newest_events_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = LiveLines(output.Times(), as_json=False, states=False)
+    rows = [a_row(seq) for seq in range(1100)]
+    lines.events(rows, {(row.ref, row.source): f"e{row.seq}" for row in rows})
+    capsys.readouterr()
+    for row in (rows[0], rows[-1]):
+        lines.news(NewsItem("attempt", {"at": 0, "id": row.ref, "sink": "ops", "outcome": "delivered"}))
+    oldest, newest = capsys.readouterr().out.splitlines()
+    assert "  0000000000  delivered " in oldest  # of its id what there is room for
+    assert "  e1099       delivered " in newest
+
+
+def test_what_was_not_told_is_said_beside_what_was(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = LiveLines(output.Times(), as_json=True, states=False)
+    lines.news(NewsItem(LOST, {"why": "the stream ended"}))
+    lines.news(NewsItem(BACK, {}))
+    lines.news(NewsItem("missed", {"missed": 7}))
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        "the connection is lost (the stream ended); trying again",
+        "connected again",
+        "7 more happened than could be told",
+    ]
+    assert said.out == ""

@@ -84,6 +84,32 @@ def test_a_type_is_shown_with_every_option(cli: Cli) -> None:
     shown = json.loads(cli("plugins", "show", "forward", "--json").stdout)
     assert (shown["kind"], shown["type"]) == ("sink", "forward")
     assert "url" in shown["options"]["properties"]
+    assert "owner_columns" not in json.loads(cli("plugins", "show", "console", "--json").stdout)
+
+
+def test_a_type_without_options_says_so(paged: Path, cli: Cli) -> None:
+    bare = (
+        "from gateway import Sink\n\nclass Bare(Sink):\n    type = 'bare'\n    async def deliver(self, delivery): ...\n"
+    )
+    (paged / "pager.py").write_text(bare)
+    assert "It has no options." in cli("plugins", "show", "bare").stdout
+
+
+def test_an_installed_plugin_of_hooks_is_shown_without_being_imported(
+    paged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = paged / "site" / "acme_audit-1.2.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-audit\nVersion: 1.2\n")
+    (folder / "entry_points.txt").write_text("[recording_gateway]\nplugin.audit = acme_audit_that_is_not_there:Hooks\n")
+    monkeypatch.syspath_prepend(str(paged / "site"))
+    assert cli("plugins", "show", "audit").stdout.splitlines() == [
+        "plugin audit, from acme-audit 1.2 (acme_audit_that_is_not_there:Hooks)",
+        "It brings hooks, and is active where the configuration says `plugins: [audit]`.",
+    ]
+    shown = json.loads(cli("plugins", "show", "audit", "--json").stdout)
+    assert (shown["kind"], shown["type"], shown["from"]) == ("plugin", "audit", "acme-audit 1.2")
+    assert "no type" in cli("plugins", "show", "audit", "--kind", "sink", code=2).stderr
 
 
 def test_a_type_that_is_not_there_is_wrong_use_with_a_near_miss(cli: Cli) -> None:

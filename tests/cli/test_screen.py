@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.admin.timestamps import stamp
 from gateway.cli import output
-from gateway.cli.table import cut, table
+from gateway.cli.table import cut, folded, table
 
 HOSTILE = "\x1b[2J\u202ex\u2028[red]y[/red]\r\n"
 
@@ -157,3 +158,20 @@ def test_rows_at_hand_are_cut_at_the_limit_and_it_is_said(capsys: pytest.Capture
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [{"n": 1}, {"n": 2}, {"n": 3}]
     output.print_rows([], {"n": str}, lambda row: {"n": row}, **options)
     assert "no numbers" in capsys.readouterr().err
+
+
+def test_on_a_terminal_a_table_of_sentences_is_folded_and_says_all_of_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    about = "how long it waits, " * 8 + "[red]as it stands[/red]"
+    for terminal in (False, True):
+        monkeypatch.setattr("sys.stdout.isatty", lambda terminal=terminal: terminal)
+        folded(["option", "about"], [["timeout", about], ["\x1b[2J", "x"]])
+        lines = re.sub("\x1b\\[[0-9]*m", "", capsys.readouterr().out).splitlines()  # the bold of the headings
+        assert all(line.isprintable() for line in lines)
+        assert lines[0].split() == ["OPTION", "ABOUT"]
+        assert " ".join(" ".join(lines).split()).count("how long it waits,") == 8
+        assert "[red]as it stands[/red]" in " ".join(line.removeprefix("timeout").strip() for line in lines)
+        assert (max(map(len, lines)) <= 40) == terminal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,3 +128,34 @@ def test_letters_are_measured_as_a_terminal_shows_them() -> None:
     assert cut("直播间直播间", 6, middle=False) == "直播…"
     assert wrapped("ab 直播间直播间 c", 6) == ["ab", "直播间", "直播间", "c"]
     assert wrapped("one two  three", 20) == ["one two  three"]
+
+
+def test_several_gateways_are_named_each_with_its_age() -> None:
+    one = an_overview().running[0]
+    named = [
+        one.model_copy(update={"name": "a", "since": "2026-01-01T11:00:00.000Z"}),
+        one.model_copy(update={"name": "b\x1b", "since": None}),
+    ]
+    seen = an_overview().model_copy(update={"running": named, "version": "1.2"})
+    lines = [line.text for line in status_lines(seen, output.Times(), None)]
+    assert lines[:4] == ["2 gateways run, version 1.2", "  a since 2026-01-01 11:00:00 (1 h)", "  b\\x1b", ""]
+
+
+def test_where_there_is_no_sink_or_source_yet_there_is_no_table_of_them() -> None:
+    seen = an_overview().model_copy(update={"sinks": [], "sources": []})
+    lines = [line.text for line in status_lines(seen, output.Times(), None)]
+    assert not [line for line in lines if line.startswith(("SINK", "SOURCE"))]
+    assert not any(one == other == "" for one, other in itertools.pairwise(lines))
+
+
+def test_a_plot_stands_beside_the_sink_it_is_of() -> None:
+    seen = an_overview(sinks=2)
+    points = [0] * 40 + [8]
+    plot = seen.plots["lines"][0].model_copy(update={"name": seen.sinks[1].name, "good": points})
+    seen = seen.model_copy(update={"plots": {"sinks": [plot]}})
+    first, second = [
+        line.text for line in top_lines(seen, output.Times(), 120, 40, "") if line.text.startswith("lines")
+    ][:2]
+    bar = sparkline([8])
+    assert bar not in first
+    assert second.endswith(bar)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.cli.commands.top import _drawn
+from gateway.cli.output import Times
+from gateway.cli.screen import RESIZED
 from gateway.errors import StoreUnavailable
 from tests.cli.conftest import Cli
 from tests.cli.overviews import an_overview
@@ -93,6 +99,64 @@ def test_a_store_that_does_not_answer_for_a_moment_ends_nothing(
     said = cli("top", "--times", "3")
     assert said.stderr == "it is locked\n"
     assert said.stdout.count("needs a person") == 2
+
+
+def test_what_never_answered_ends_it_because_it_is_more_likely_a_mistake(
+    cli: Cli, configured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("it is locked")
+
+    stock(configured, lambda store: accept(store, wanted(an_event())))
+    monkeypatch.setattr("gateway.admin.beside_store.BesideStore.overview", away)
+    assert cli("top", "--times", "3", code=1).stderr == "Error: it is locked\n"
+
+
+class Glass:
+    """In a terminal's place: keeps what is drawn, and has keys pressed one after the other."""
+
+    size = (79, 24)
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = list(keys)
+        self.frames: list[list[str]] = []
+
+    def draw(self, lines: list[str]) -> None:
+        self.frames.append([re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines])
+
+    def wait(self, seconds: float) -> str:
+        return self.keys.pop(0)
+
+
+class Looks:
+    """In the place of what is asked."""
+
+    def __init__(self, *answers: object) -> None:
+        self.answers = list(answers)
+
+    def overview(self, window: str) -> object:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_on_a_terminal_what_was_seen_last_stays_with_the_reason_why_it_is_not_newer() -> None:
+    glass: Any = Glass("x", "x", "x")
+    looks: Any = Looks(StoreUnavailable("it is locked\nand more"), an_overview(), StoreUnavailable("gone"))
+    assert _drawn(looks, glass, Times(), range(3), 60.0) is False
+    nothing, seen, old = glass.frames
+    assert nothing == ["it is locked", nothing[-1]]
+    assert seen[-1] == nothing[-1]
+    assert old == ["not now: gone", *seen[1:]]
+
+
+def test_held_still_it_is_looked_at_no_more_until_a_key_says_so() -> None:
+    glass: Any = Glass("p", RESIZED, "x", "p", RESIZED, "q")
+    looks: Any = Looks(an_overview(), an_overview("later"))
+    assert _drawn(looks, glass, Times(), itertools.count(), 60.0) is False
+    assert ["held still" in frame[-1] for frame in glass.frames] == [False, True, True, True, False, False]
+    assert ["later" in "".join(frame) for frame in glass.frames] == [False] * 4 + [True] * 2
 
 
 @pytest.mark.parametrize("every", ["1ms", "2d", "soon"])
