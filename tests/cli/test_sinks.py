@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.model import Progress
 from gateway.store.store import Store
 from tests.cli.conftest import CONFIG, Cli
 from tests.cli.stocked import accept, an_event, settle, stock, wanted
@@ -157,3 +158,19 @@ def test_a_sink_that_depends_on_what_the_shell_has_not_is_not_said_to_be_none(
     (configured / "owners.csv").write_text("owner,url\nanna,https://a.example\n")
     assert "${KIND} unset or empty" in cli("sinks", "pause", "people", code=1).stderr
     assert "did you mean 'screen'" in cli("sinks", "pause", "scren", code=2).stderr
+
+
+def test_a_long_delivery_is_shown_with_how_far_it_is(configured: Path, cli: Cli) -> None:
+    async def work(store: Store) -> None:
+        await accept(store, wanted(an_event(), ["lines"]))
+        [lease] = await store.claim("lines", 1, 30_000)
+        await store.keep_alive(
+            lease.delivery, lease.token, 30_000, {}, Progress(5, 10, "half https://x/a?token=canary")
+        )
+
+    stock(configured, work)
+    listed = cli("sinks", "list")
+    assert listed.stdout.splitlines()[-1].startswith("lines [#####     ] 50% 5 B of 10 B, half https://x/a?")
+    (lines,) = [one for one in json.loads(cli("sinks", "list", "--json").stdout) if one["name"] == "lines"]
+    assert [(one["done"], one["total"]) for one in lines["under_way"]] == [(5, 10)]
+    assert "canary" not in str(lines)

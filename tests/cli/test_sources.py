@@ -21,6 +21,15 @@ from tests.cli.stocked import a_refusal, stock
 URL = "http://127.0.0.1:8080/hooks/live"
 
 
+def test_a_key_that_does_not_hold_yet_says_from_when_on_it_does(configured: Path, cli: Cli) -> None:
+    path = configured / "gateway.yaml"
+    path.write_text(
+        CONFIG.replace(f"keys: [{KEY}]", f"keys: [{KEY}, {{key: a-key-of-next-year-1, valid_from: 2999-01-01}}]")
+    )
+    stock(configured, lambda store: store.heard([Heard("live", Clock().ms())]))
+    assert "from 2999-01-01, never used" in " ".join(cli("sources", "list").stdout.split())
+
+
 @pytest.fixture
 def heard(configured: Path) -> Path:
     """A store that heard of `live` three minutes ago, refused, ignored, and knows a source that is gone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -63,6 +64,35 @@ def test_a_store_goes_to_a_file_and_another_store_and_each_step_says_what_comes_
         (configured / backed_up).rename("gateway.db")
         assert cli("store", "verify").stdout == "every promise of the outbox holds\n"
         assert "6 waiting" in " ".join(cli("status", code=1).stdout.split())
+
+
+def test_of_what_breaks_one_promise_many_times_the_rest_is_counted(cli: Cli, configured: Path) -> None:
+    async def many(store: Store) -> None:
+        await accept(store, *(wanted(an_event(number=n)) for n in range(12)))
+
+    stock(configured, many)
+    with closing(sqlite3.connect(configured / "gateway.db", isolation_level=None)) as file:
+        file.execute("UPDATE deliveries SET state = 'dead', rank = 1")
+    lines = cli("store", "verify", code=1).stdout.splitlines()
+    assert lines[-2:] == ["reason: 4 more", "24 violations"]
+
+
+def test_a_store_goes_through_a_pipe(configured: Path, cli: Cli) -> None:
+    stock(configured, three)
+    exported = cli("store", "export", "-")
+    assert exported.stderr.endswith(" rows\n")
+    (configured / "gateway.db").unlink()
+    assert cli("store", "import", "-", input=exported.stdout).stdout.endswith(" rows\n")
+    assert rows_in("gateway.db", "events") == 3
+
+
+def test_a_file_that_is_not_there_or_cannot_be_read_is_said_with_its_name(configured: Path, cli: Cli) -> None:
+    assert "'none.ndjson' does not exist" in cli("store", "import", "none.ndjson", code=2).stderr
+    with closing(socket.socket(socket.AF_UNIX)) as special:
+        special.bind("special")
+        assert "special cannot be read: " in cli("store", "import", "special", code=1).stderr
+        to = ["--to", "postgresql://x@127.0.0.1:1/y", "--to-password-file"]
+        assert "No such device" in cli("store", "copy", *to, "special", code=2).stderr
 
 
 def test_an_import_that_was_killed_goes_on(cli: Cli, configured: Path) -> None:

@@ -90,3 +90,21 @@ def test_a_person_needs_the_stores_key_and_no_other_secret(
     assert event[:6] in cli("events", "list").stdout
     monkeypatch.delenv("STORE_KEY")
     assert "STORE_KEY" in cli("events", "list", code=1).stderr
+
+
+@pytest.mark.plain_rows
+def test_what_stands_in_plain_and_with_a_key_that_is_lost_is_counted_beside_the_others(
+    configured: Path, event: str, cli: Cli
+) -> None:
+    assert "no key is configured" in cli("store", "reencrypt", code=1).stderr
+    encrypt(configured, f"one={ONE}")
+    before = cli("store", "keys").stdout
+    assert [line.split() for line in before.splitlines()][1:] == [
+        ["one", "0", "0", "0", "0", "encrypts"],
+        ["in", "plain", "1", "0", "0", "0"],
+    ]
+    cli("store", "reencrypt")
+    encrypt(configured, f"two={TWO}", lost="    lost: [one]\n")
+    states = {line.split()[0]: line.split()[1:] for line in cli("store", "keys").stdout.splitlines() if line}
+    assert states["one"] == ["1", "0", "0", "0", "lost"]
+    assert states["two"][-1] == "encrypts"

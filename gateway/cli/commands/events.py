@@ -244,11 +244,8 @@ def _explain(event: EventFull, when: output.Times) -> None:
     later = [(f"asked again by {one.made_by} at {when(one.made_at)}", one.routing) for one in event.verdicts]
     for asked, routing in [("as they were when it came", event.routing), *later]:
         click.echo(visible(f"routes, {asked}:"))
-        lines = list(explain(routing))
-        for line in lines:
+        for line in explain(routing):
             click.echo(visible(f"  {line}"))
-        if not lines:
-            click.echo("  none is configured")
 
 
 for _again in (replay, release, erase):
