@@ -192,6 +192,6 @@ class Invocation:
     def _known(self, kind: str, name: str, known: Collection[str]) -> str:
         if name in known:
             return name
-        if f"{kind}s.{name}" in self.seen().places:
+        if self.remote is None and f"{kind}s.{name}" in self.seen().places:
             self.load()  # raises: what it is depends on a variable or file that is not here
         raise click.UsageError(f"no {kind} {name!r} is configured{suggestion(name, known)}")

@@ -38,9 +38,9 @@ class Keys:
         if self._input is None:
             return
         asyncio.get_running_loop().remove_reader(self._input)
-        if self._before is not None:
-            with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
-                termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
+        assert self._before is not None  # it was entered
+        with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
+            termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
 
     async def next(self) -> str:
         """The next key. Whoever is cancelled loses none."""

@@ -43,17 +43,16 @@ class LocalPost:
         self._secret = secret
         self._timeout = timeout
         self._http = _Watched(timeout=timeout.total_seconds())
-        self._sink: Sink | None = None
 
     async def __aenter__(self) -> Self:
-        await self._http.open()
+        """Raises GatewayError where `forward` cannot post to such a URL."""
         self._sink = self._forward()
+        await self._http.open()
         await self._sink.open()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._sink is not None:
-            await self._sink.close()
+        await self._sink.close()
         await self._http.close()
 
     def _forward(self) -> Sink:
@@ -69,12 +68,12 @@ class LocalPost:
             options = cls.Options.model_validate({"url": self.url, "sign": sign})
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            raise GatewayError(f"{'.'.join(map(str, first['loc']))}: expected {first['msg']}") from None
+            place = ".".join(map(str, first["loc"])) or "url"
+            raise GatewayError(f"{place}: expected {first['msg']}") from None
         return cls("listen", options, http=self._http, log=import_structlog().get_logger("listen"))
 
     async def post(self, fetched: PulledEvent, *, replay: bool = False) -> LocalAnswer:
         """One request, and what was answered."""
-        assert self._sink is not None
         self._http.seen, self._http.size = (None, ""), 0
         clock = self._http.clock
         started = clock.monotonic()

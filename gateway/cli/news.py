@@ -25,6 +25,7 @@ RETRY_SECONDS_MIN: Final = 1.0
 RETRY_SECONDS_MAX: Final = 15.0
 FOR_GOOD: Final = frozenset({400, 401, 403, 404, 421})  # statuses that asking once more does not change
 JOIN_SECONDS_MAX: Final = 2.0
+PUT_SECONDS: Final = 1.0  # for room in the queue, before it is looked whether anybody still reads
 WAITING_MAX: Final = 1000  # news that were sent and not yet printed; then the gateway is not read from
 LINE_BYTES_MAX: Final = 1024 * 1024
 LOST, BACK = "lost", "back"  # the connection
@@ -173,7 +174,7 @@ class NewsElsewhere:
     def _put(self, item: NewsItem | GatewayError) -> None:
         while not self._closed.is_set():
             try:
-                self._items.put(item, timeout=1.0)
+                self._items.put(item, timeout=PUT_SECONDS)
                 return
             except queue.Full:
                 continue

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Final, Protocol, Self, TypeVar
 
@@ -182,8 +182,14 @@ class Times:
         self._zone = zone_of(zone)
 
     def __call__(self, at: int | None) -> str:
-        """Such as `2026-01-01 12:00:00`, or nothing."""
-        return "" if at is None else datetime.fromtimestamp(at // 1000, self._zone).strftime("%Y-%m-%d %H:%M:%S")
+        """Such as `2026-01-01 12:00:00`, or nothing; in UTC where the calendar ends in the zone."""
+        if at is None:
+            return ""
+        try:
+            local = datetime.fromtimestamp(at // 1000, self._zone)
+        except OverflowError:
+            local = datetime.fromtimestamp(at // 1000, UTC)
+        return local.replace(tzinfo=None).isoformat(" ")  # and not strftime, which writes the year 1 so
 
 
 class Ages:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.cli.remote_client import segment
+from gateway.cli.remote_client import RefusedElsewhere, segment
 from gateway.cli.remote_queries import ITEMS_A_REQUEST_MAX, Chosen, RemoteQueries, api_filter
 from gateway.cli.remote_rows import Item, item_result
 from gateway.states import BulkAct
@@ -105,8 +105,15 @@ class RemoteAdmin(RemoteQueries):
             if answer["finished_at"] is not None:
                 return Total(matched=answer["matched"], answers=answers, stopped=answer["state"] != "done")
             if watcher.stopping():
-                self._remote.post(f"/jobs/{job}/cancel")
+                self._cancel_job(job)
             time.sleep(POLL_SECONDS)
+
+    def _cancel_job(self, job: int) -> None:
+        try:
+            self._remote.post(f"/jobs/{job}/cancel")
+        except RefusedElsewhere as error:
+            if error.status != 409:  # it has ended meanwhile, which the next look says
+                raise
 
 
 def _new(job: Item, known: int) -> list[ItemResult]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Final
 
 from gateway.admin import views
@@ -12,6 +11,7 @@ from gateway.admin.timestamps import milliseconds
 from gateway.cli import output
 from gateway.cli.overview_lines import Line
 from gateway.cli.table import wrapped
+from gateway.events.times import parse_time
 from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow, EventFull
 from gateway.text.escaping import visible
 from gateway.web.pages.story import StoryStep, story_of
@@ -99,10 +99,7 @@ def _span(ms: int) -> str:
 
 
 def _vendor_time(detail: EventDetail) -> int | None:
-    if detail.item.time is None:
-        return None
     try:
-        at = datetime.fromisoformat(detail.item.time)
-        return round(at.timestamp() * 1000) if at.tzinfo is not None else None
-    except (ValueError, OverflowError):
+        return None if detail.item.time is None else round(parse_time(detail.item.time).timestamp() * 1000)
+    except ValueError:
         return None

@@ -6,8 +6,11 @@ import json
 import re
 from pathlib import Path
 
+import click
 import pytest
 
+from gateway.cli.bulk_progress import ANSWERS_SHOWN_MAX, finish
+from gateway.store.admin.bulk import ItemResult, Total
 from gateway.store.store import Store
 from tests.cli.conftest import CONFIG, Cli
 from tests.cli.stocked import accept, an_event, stock, wanted
@@ -155,6 +158,19 @@ def test_what_people_did_is_listed_with_who_and_on_how_many(stocked: list[str], 
     ]
     assert "deliveries retry" in cli("audit", "list", "--target", "lines").stdout
     assert json.loads(cli("audit", "list", "--since", "2999-01-01", "--json").stdout) == []
+
+
+def test_what_became_of_many_is_said_in_numbers_and_by_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    many = [ItemResult(str(n), "no", n % 10 != 0) for n in range(ANSWERS_SHOWN_MAX + 1)]
+    failed = sum(not one.well for one in many)
+    finish(Total(matched=3, answers=many[1:4]))
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(click.exceptions.Exit):
+        finish(Total(matched=len(many), answers=many))
+    assert capsys.readouterr().out == f"{len(many) - failed} done, {failed} could not be\n"
+    with pytest.raises(click.exceptions.Exit):
+        finish(Total(matched=9, answers=many[1:4], stopped=True))
+    assert capsys.readouterr().err.startswith("stopped: 3 of 9 done and kept, the rest is as it was;")
 
 
 def test_ctrl_c_stops_a_bulk_act_after_what_is_under_way(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,12 +6,16 @@ import json
 import re
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from gateway.cli.remote_admin import RemoteAdmin
+from gateway.cli.remote_client import Remote
+from gateway.store.admin.bulk import Total, Watcher
+from gateway.store.admin.delivery_filter import DeliveryFilter
 from tests import patience
 from tests.cli.conftest import Cli
 from tests.running import Player
@@ -119,7 +123,7 @@ def told(text: str) -> str:
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS + CHANGES)
+@pytest.mark.parametrize("command", [*COMMANDS, *CHANGES, "audit list --limit 3", "audit list --json"])
 def test_a_command_says_the_same_here_and_there(served: Served, cli: Cli, command: str) -> None:
     here = ["--config", str(served.folder / "gateway.yaml")]  # type: ignore[attr-defined]
     said = words(served, command)
@@ -231,3 +235,61 @@ def test_a_listing_elsewhere_follows_few_pages_whose_time_was_up_unless_it_shows
     assert RemoteQueries(Elsewhere()).events(limit=50, budget=budget, stream="nowhere") == []  # type: ignore[arg-type]
     assert len(asked) == (CUT_PAGES_MAX if bounded else 10)
     assert budget is None or budget.cut_at == 1000 + 10 - CUT_PAGES_MAX
+
+
+class Stops(Watcher):
+    """A person who wants it to end, once there is something to end."""
+
+    def __init__(self, ready: Callable[[], object] = lambda: True) -> None:
+        self._ready = ready
+
+    def stopping(self) -> bool:
+        self._ready()
+        return True
+
+
+def test_an_act_elsewhere_that_a_person_stops_says_what_was_done(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(served, "/sinks/gone/pause")
+    refs = [event["ref"] for event in ask(served, "/events").json()["items"]]
+    for ref in refs:
+        post(served, f"/events/{ref}/replay", {"to": ["gone"]})
+    admin = RemoteAdmin(Remote(there(served)[1], OPERATE))
+    assert admin.replay_many(refs, watcher=Stops()) == Total(matched=len(refs), answers=[], stopped=True)
+    monkeypatch.setattr("gateway.cli.remote_admin.RATE", "1/1m")
+    chosen = admin.choose(DeliveryFilter(sink="gone", state="waiting"))
+    stopped = admin.cancel_many(chosen, watcher=Stops())
+    assert (stopped.matched, stopped.stopped) == (len(refs), True)
+    assert stopped.done <= 1
+    monkeypatch.setattr("gateway.cli.remote_admin.RATE", "50/s")
+
+    def all_ended() -> None:
+        until(served, "/jobs", lambda page: all(one["finished_at"] for one in page["items"]))
+
+    chosen = admin.choose(DeliveryFilter(sink="gone", state="waiting"))
+    late = admin.cancel_many(chosen, watcher=Stops(all_ended))
+    assert (late.stopped, late.done) == (False, len(chosen)), "it had ended when it was to be stopped"
+    post(served, "/sinks/gone/resume")
+
+
+def test_an_event_is_erased_elsewhere(served: Served, cli: Cli) -> None:
+    assert served.post(Player().body(number=77)).status == 200
+    at_rest(served)
+    event = ask(served, "/events").json()["items"][0]
+    assert cli(*there(served), "events", "erase", event["ref"], "--yes").output.endswith(": erased\n")
+    assert ask(served, f"/events/{event['ref']}").status == 404
+
+
+def test_a_context_in_use_is_passed_over_by_what_works_beside_a_configuration_alone(
+    served: Served, cli: Cli, monkeypatch: pytest.MonkeyPatch, configured: Path
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(configured / "config"))
+    _, url, _, file = there(served)
+    cli("context", "add", "live", "--url", url, "--token-file", file)
+    assert "there is no store" in cli("store", "verify", code=1).stderr
+    assert "name a context, or --none" in cli("context", "use", code=2).stderr
+    kept = configured / "config/recording-gateway/contexts.json"
+    for content in ("", "[]", '{"contexts": {"a": {"uri": 1}}}'):
+        kept.write_text(content)
+        assert f"{kept} cannot be read: mend it, or delete it" in cli("events", "list", code=1).stderr

@@ -7,13 +7,18 @@ import contextlib
 import os
 import pty
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from gateway.cli import listen_loop, pull_client
+from gateway.cli.local_post import LocalPost
+from gateway.cli.pull_client import PulledEvent
+from gateway.errors import GatewayError
 from tests.cli.listening import Listening, states
 from tests.patience import PATIENCE_S
-from tests.running import Receiver, receiving
+from tests.running import SECRET, Receiver, receiving
 from tests.web.admin_api import ask, post, serve
 from tests.web.doors import Served
 from tests.web.pull_api import PULLING, leave_nothing, put
@@ -113,3 +118,39 @@ async def test_it_goes_on_where_its_terminal_was_closed(
     put(served)
     await running.until(lambda: states(served)[0][0] == "delivered")
     await running.end()
+
+
+async def test_an_address_that_forward_cannot_post_to_ends_it_at_once(served: Served) -> None:
+    for to, said in (
+        ("http://localhost:3000/{{", "url: expected .*cannot be filled in"),
+        ("http://localhost:3000/a b", "url: expected"),
+    ):
+        with pytest.raises(GatewayError, match=said):
+            await Listening(served, to).task
+
+
+async def test_an_event_of_a_newer_gateway_is_said_to_be_one(local: Receiver) -> None:
+    fetched = PulledEvent(receipt="r", attempt=1, replay=False, document={"specversion": "9"})
+    async with LocalPost(local.url, SECRET, timedelta(seconds=5)) as post:
+        with pytest.raises(GatewayError, match="is the gateway a newer one"):
+            await post.post(fetched)
+    assert local.requests == []
+
+
+async def test_a_reload_of_the_gateway_is_a_rest_and_no_end(
+    local: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listen_loop, "RETRY_SECONDS", (0.001, 0.002))
+    with serve(tmp_path, config=PULLING) as served:
+        lane = served.behind.dispatcher.lanes["q"]  # type: ignore[attr-defined]
+        running = Listening(served, local.url)
+        await running.until(lambda: lane._waiters)
+        path = tmp_path / "gateway.yaml"
+        path.write_text(path.read_text().replace("concurrency: 100", "concurrency: 1"))
+        assert post(served, "/reload").status == 200
+        await running.until(lambda: "the gateway stops or was reloaded; trying again" in capsys.readouterr().err)
+        put(served)
+        await running.until(lambda: local.requests)
+        await running.end()
+        served.ask()
+        served.result()

@@ -28,9 +28,11 @@ class Vendor(http.server.BaseHTTPRequestHandler):
         status, content = self.server.answer
         self.send_response(status)
         self.send_header("content-length", str(len(content)))
+        if self.server.says_so:
+            self.send_header("connection", "close")
         self.end_headers()
         self.wfile.write(content)
-        self.close_connection = self.server.closing
+        self.close_connection = self.server.closing or self.server.says_so
 
     def log_message(self, format: str, *args: Any) -> None: ...
 
@@ -38,12 +40,18 @@ class Vendor(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     answer: tuple[int, bytes] = (200, b'{"status": "accepted", "events": ["e1", "e2"]}')
     closing = False
+    says_so = False
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Vendor)
         self.seen: list[tuple[str, dict[str, str], bytes]] = []
+        self.connections = 0
         self.base = f"http://127.0.0.1:{self.server_port}"
         self.url = f"{self.base}/hooks/live"
+
+    def get_request(self) -> Any:
+        self.connections += 1
+        return super().get_request()
 
 
 @contextmanager
@@ -146,3 +154,10 @@ class Listening:
 )
 def test_what_is_listened_on_can_be_reached(server_settings: Any, url: str) -> None:
     assert listener(server_settings, "live") == url
+
+
+def test_a_vendor_that_says_it_closes_is_called_on_another_connection(server: Server) -> None:
+    server.says_so = True
+    with Poster(server.url) as poster:
+        assert [poster.post(body, {}).status for body in (b"1", b"2")] == [200, 200]
+    assert server.connections == 2

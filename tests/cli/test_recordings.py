@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.admin.recording_reads import RecordingQuery
+from gateway.admin.results import Page
+from gateway.cli.commands.recordings import _page
 from gateway.events.samples import sample
 from gateway.store.store import Store
 from tests.cli.conftest import Cli
@@ -86,3 +90,21 @@ def test_an_event_says_which_recording_it_belongs_to(stocked: None, cli: Cli) ->
     ref = json.loads(cli("recordings", "show", "1", "--json").stdout)["events"][0]
     assert "`gateway recordings show 1` has it whole" in cli("events", "show", ref).stdout
     assert json.loads(cli("events", "show", ref, "--json").stdout)["session"] == 1
+
+
+def test_a_search_that_comes_back_short_goes_on_until_the_page_is_full() -> None:
+    asked: list[tuple[int, str | None]] = []
+
+    class Short:
+        """Has 500, and finds a hundred of them in its time."""
+
+        def recordings(self, query: RecordingQuery) -> Page[int]:
+            asked.append((query.limit, query.cursor))
+            begin = 0 if query.cursor is None else int(query.cursor)
+            end = min(begin + min(query.limit, 100), 500)
+            return Page.model_construct(items=list(range(begin, end)), next=str(end) if end < 500 else None)
+
+    service: Any = Short()
+    assert list(_page(service, {}, 250, None)) == list(range(250))
+    assert asked == [(199, None), (150, "100"), (50, "200")]
+    assert len(_page(service, {}, 1000, None)) == 500

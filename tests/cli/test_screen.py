@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.admin.timestamps import stamp
-from gateway.cli import output
+from gateway.admin.timestamps import milliseconds, stamp
+from gateway.cli import difference, output
 from gateway.cli.table import cut, folded, table
 
 HOSTILE = "\x1b[2J\u202ex\u2028[red]y[/red]\r\n"
@@ -132,6 +132,14 @@ def test_times_are_those_of_the_zone_for_people_and_utc_for_programs() -> None:
     assert stamp(None) is None
 
 
+@pytest.mark.parametrize(
+    ("zone", "text"), [("America/New_York", "0001-01-01T00:00:00Z"), ("Asia/Shanghai", "9999-12-31T23:59:59Z")]
+)
+def test_where_the_calendar_ends_in_a_zone_the_time_is_that_of_utc(zone: str, text: str) -> None:
+    shown = output.Times(zone)(milliseconds(text))
+    assert shown == text.replace("T", " ").rstrip("Z")
+
+
 def test_a_bar_is_only_for_people_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert output.progress(5000, "sending").hidden
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
@@ -175,3 +183,8 @@ def test_on_a_terminal_a_table_of_sentences_is_folded_and_says_all_of_it(
         assert " ".join(" ".join(lines).split()).count("how long it waits,") == 8
         assert "[red]as it stands[/red]" in " ".join(line.removeprefix("timeout").strip() for line in lines)
         assert (max(map(len, lines)) <= 40) == terminal
+
+
+def test_two_contents_that_say_the_same_are_said_to(capsys: pytest.CaptureFixture[str]) -> None:
+    difference.show('{"app": "live", "n": 1}', '{ "app":"live", "n":1 }', names=("ab12", "cd34"))
+    assert capsys.readouterr().out == "it says the same as ab12, but for its raw bytes\n"

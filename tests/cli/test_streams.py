@@ -16,7 +16,7 @@ from gateway.cli.news import BACK, LOST, NewsElsewhere, NewsItem
 from gateway.cli.remote_client import RefusedElsewhere, Remote
 from tests import threads
 from tests.cli.conftest import Cli
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 from tests.running import free_port
 
 # -- the stream of a gateway elsewhere
@@ -102,3 +102,31 @@ def test_what_never_answered_is_an_error_at_once(cli: Cli, configured: Path) -> 
     (configured / "token").write_text("t" * 40)
     said = cli("tail", "--url", f"http://127.0.0.1:{free_port()}", "--token-file", "token", code=1)
     assert "no answer" in said.stderr
+
+
+def test_a_line_that_never_ends_and_a_connection_that_breaks_are_lost_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(news_module, "RETRY_SECONDS_MIN", 0.01)
+    monkeypatch.setattr(news_module, "LINE_BYTES_MAX", 100)
+    endless = streaming("data: " + "x" * 200)
+    broken = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nid: 4"
+    streams = Streams(endless, broken, streaming('id: 5\nevent: sink\ndata: {"c": 3}\n\n'))
+    with NewsElsewhere(Remote(streams.url, "t" * 40), NewsFilter()) as news:
+        items = gathered(news, 4)
+    streams.close()
+    assert items[0] == NewsItem(LOST, {"why": "ValueError"})
+    assert items[-1] == NewsItem("sink", {"c": 3})
+    assert len(streams.asked) == 3
+
+
+def test_whoever_reads_slowly_is_waited_for_and_may_end_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(news_module, "WAITING_MAX", 2)
+    monkeypatch.setattr(news_module, "PUT_SECONDS", 0.01)
+    streams = Streams(streaming("".join(f'id: {n}\nevent: sink\ndata: {{"n": {n}}}\n\n' for n in range(1, 9))))
+    with NewsElsewhere(Remote(streams.url, "t" * 40), NewsFilter()) as news:
+        until(lambda: news._items.full())
+        assert [item.data["n"] for item in gathered(news, 5)][:5] == [1, 2, 3, 4, 5]
+        until(lambda: news._items.full())
+    assert not news._thread.is_alive()
+    streams.close()

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import pytest
 
 from gateway.cli.screen import ENDED, ENTER, LEAVE, RESIZED, Screen
+from tests.patience import PATIENCE_S
 
 
 class Ends:
@@ -37,14 +38,14 @@ def test_keys_are_given_one_by_one_and_nothing_after_a_while(terminal: Ends) -> 
     with Screen() as screen:
         assert screen.wait(0.0) == ""
         os.write(terminal.ours, b"p")
-        assert screen.wait(60.0) == "p"
+        assert screen.wait(PATIENCE_S) == "p"
 
 
 def test_signals_are_given_in_order_also_those_of_one_moment(terminal: Ends) -> None:
     with Screen() as screen:
         signal.raise_signal(signal.SIGWINCH)
         signal.raise_signal(signal.SIGTERM)
-        assert [screen.wait(60.0) for _ in range(2)] == [RESIZED, ENDED]
+        assert [screen.wait(PATIENCE_S) for _ in range(2)] == [RESIZED, ENDED]
         assert screen.wait(0.0) == ""
 
 
@@ -52,14 +53,14 @@ def test_a_flood_of_signals_before_a_look_holds_nothing_up(terminal: Ends) -> No
     with Screen() as screen:
         for _ in range(70_000):  # more than its pipe holds
             signal.raise_signal(signal.SIGWINCH)
-        assert screen.wait(60.0) == RESIZED
+        assert screen.wait(PATIENCE_S) == RESIZED
 
 
 def test_a_terminal_that_is_gone_ends_it(terminal: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     with Screen() as screen:
         os.close(terminal.ours)
         try:
-            assert screen.wait(60.0) == ENDED
+            assert screen.wait(PATIENCE_S) == ENDED
         finally:
             terminal.ours = os.open(os.devnull, os.O_RDONLY)
 

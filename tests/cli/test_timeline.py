@@ -12,6 +12,7 @@ from gateway.cli.table import cell_width
 from gateway.cli.timeline import detail_of, timeline_lines
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.store import Store
+from gateway.web.pages.story import STEPS_MAX
 from tests.cli.conftest import Cli
 from tests.cli.stocked import NOW, accept, an_event, settle, stock, wanted
 
@@ -21,7 +22,7 @@ CAME = round(NOW.timestamp() * 1000)
 def shown(configured: Path, width: int | None = None) -> list[str]:
     with StoreAdmin(f"sqlite:///{configured}/gateway.db") as admin:
         (row,) = admin.events()
-        deliveries = [admin.delivery(one.id) for one in reversed(admin.deliveries(event=row.ref))]
+        deliveries = [admin.delivery(one.id) for one in reversed(admin.deliveries(event=row.ref, limit=200))]
         detail = detail_of(admin.event(row.ref), deliveries)
     return [line.shown(width) for line in timeline_lines(detail, output.Times(), CAME + 1000, width)]
 
@@ -93,3 +94,28 @@ def test_what_takes_long_says_how_far_it_is_where_no_terminal_draws_a_bar(
         now[0] += 100.0
         bar.update(5)
     assert capsys.readouterr().err == ""
+
+
+def test_a_long_story_begins_with_the_callback_and_says_how_much_is_left_out(configured: Path) -> None:
+    sinks = [f"s{n}" for n in range(STEPS_MAX + 20)]
+
+    async def work(store: Store) -> None:
+        await accept(store, wanted(an_event(), sinks))
+        for sink in sinks:
+            await settle(store, sink, "delivered")
+
+    stock(configured, work)
+    lines = shown(configured)
+    came = next(number for number, line in enumerate(lines) if "The callback came to live" in line)
+    assert re.fullmatch(r"  … \d+ steps before those that follow", lines[came + 1])
+    assert "s119, attempt 1: delivered" in lines[-1]
+
+
+@pytest.mark.parametrize("time", ["soon", "0001-01-01T00:00:00+14:00", "2026-01-01T11:59:57"])
+def test_a_time_of_the_vendor_that_is_none_is_left_out(configured: Path, time: str) -> None:
+    stock(configured, lambda store: accept(store, wanted(an_event())))
+    with StoreAdmin(f"sqlite:///{configured}/gateway.db") as admin:
+        (row,) = admin.events()
+        detail = detail_of(admin.event(row.ref), [])
+    detail = detail.model_copy(update={"item": detail.item.model_copy(update={"time": time})})
+    assert "as the vendor says" not in "".join(line.text for line in timeline_lines(detail, output.Times(), CAME, None))

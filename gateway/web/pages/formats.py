@@ -81,13 +81,20 @@ class Formats:
         at = _parsed(text)
         if at is None:
             return ""
-        local = at.astimezone(self._zone)
-        if local.date() == self._now.astimezone(self._zone).date():
+        local = self._local(at)
+        if local.date() == self._local(self._now).date():
             return f"{local:%H:%M}"
         return f"{self._day(local)} {local:%H:%M}"
 
+    def _local(self, at: datetime) -> datetime:
+        """The time in the zone, or as it was where the calendar ends there."""
+        try:
+            return at.astimezone(self._zone)
+        except OverflowError:
+            return at
+
     def _short(self, at: datetime) -> str:
-        local, today = at.astimezone(self._zone), self._now.astimezone(self._zone)
+        local, today = self._local(at), self._local(self._now)
         if local.date() == today.date():
             return f"{local:%H:%M:%S}"
         year = "" if local.year == today.year else (f"{local.year}年" if self._zh else f" {local.year}")
@@ -102,12 +109,12 @@ class Formats:
         return self._words.language == "zh"
 
     def _element(self, at: datetime, shown: str) -> Markup:
-        local = at.astimezone(self._zone)
+        local = self._local(at)
         if self._zh:
             title = f"{local.year}年{local.month}月{local.day}日 {local:%H:%M:%S} {self.zone_name}"
         else:
             title = f"{local.year}-{local.month:02}-{local.day:02} {local:%H:%M:%S} {self.zone_name}"
-        stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        stamp = at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
         return Markup('<time datetime="{}" title="{}">{}</time>').format(stamp, title, shown)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -80,6 +81,15 @@ def test_how_long_ago_is_said_in_the_largest_unit(seconds: float, english: str, 
 def test_what_is_no_time_is_shown_as_it_came(stamp: str | None, shown: str) -> None:
     assert str(formats("en").time(stamp)) == shown
     assert str(formats("en").ago(stamp)) == shown
+
+
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Shanghai"])
+def test_the_first_and_the_last_moment_of_the_calendar_can_be_shown_in_any_zone(zone: str, stamp: str) -> None:
+    formats = Formats(PageWords("en"), ZoneInfo(zone), zone, NOW)
+    for shown in (formats.time(stamp), formats.ago(stamp), formats.clock(stamp)):
+        assert re.search("[0-9]", shown)
+    assert f'<time datetime="{stamp}"' in formats.time(stamp)
 
 
 def test_numbers_sizes_and_durations_are_readable() -> None:
