@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NoReturn
 
 from gateway.admin import acts, configuration, overview, reads, recording_reads, sink_states, source_states
 from gateway.admin.access import Running
 from gateway.admin.act_results import ManyDone, OneDone
+from gateway.admin.glance import NotRunning
 from gateway.admin.overview_results import Overview, RouteAnswer
 from gateway.admin.queries import DeliveryQuery, EventQuery, RefusedQuery
 from gateway.admin.recording_reads import RecordingItem, RecordingQuery
@@ -21,18 +20,6 @@ from gateway.config.loaded import Loaded
 from gateway.runtime.clock import Clock
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
-
-
-@dataclass(frozen=True, slots=True)
-class NotRunning:
-    """What the functions of the admin side ask of a gateway, of one that is only configured."""
-
-    loaded: Loaded
-    clock: Clock
-
-    async def reload(self, actor: Actor) -> NoReturn:
-        """There is nothing that could."""
-        raise NotImplementedError
 
 
 class BesideStore:

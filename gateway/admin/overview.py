@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from gateway.admin.access import Running
 from gateway.admin.attention import attention
 from gateway.admin.overview_results import Counts, Minute, Now, Overview, Series, ServingItem
 from gateway.admin.sink_states import sink_items
 from gateway.admin.source_states import source_items
 from gateway.admin.timestamps import moment, stamp
 from gateway.admin.window_counts import Window, WindowCounts
-from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.minutes import Sum
 from gateway.version import __version__
 
+if TYPE_CHECKING:
+    from gateway.admin.access import Running
+    from gateway.store.admin.queries import StoreQueries
 
-def overview(gateway: Running, window: Window, started_at: int | None, masked: bool, admin: StoreAdmin) -> Overview:
+
+def overview(gateway: Running, window: Window, started_at: int | None, masked: bool, admin: StoreQueries) -> Overview:
     """Everything of the first page. `started_at`: of the gateway that is asked; None: its store is asked, beside it."""
     now = gateway.clock.ms()
     minute = now // 60_000
@@ -67,7 +70,7 @@ def overview(gateway: Running, window: Window, started_at: int | None, masked: b
     )
 
 
-def sink_series(name: str, minute: int, admin: StoreAdmin) -> Series | None:
+def sink_series(name: str, minute: int, admin: StoreQueries) -> Series | None:
     """How the attempts of one sink went in the last 24 hours; None: there were none."""
     day = WindowCounts.counted(admin, "24h", minute)
     return next((one for one in _series(day, "sink") if one.name == name), None)

@@ -7,7 +7,10 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.runtime.lean_imports import import_pydantic
 from gateway.states import DeadReason, DeliveryState, HoldReason, OutcomeName, TrustName, WaitsFor
+
+import_pydantic()  # here, because what follows are a command's first models where it asks a gateway elsewhere
 
 T = TypeVar("T")
 

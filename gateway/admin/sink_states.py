@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.admin.percentiles import latency
 from gateway.admin.sink_results import SinkItem, UnderWayItem
 from gateway.admin.timestamps import stamp
 from gateway.admin.window_counts import WindowCounts
-from gateway.config.grammar.settings import Settings, SinkSettings
 from gateway.errors import NotFound
 from gateway.states import SinkState
 from gateway.store.admin import minutes
-from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.shown_rows import SinkRow, UnderWay
 from gateway.store.engine.session import value_of
 from gateway.text.redaction import redact
+
+if TYPE_CHECKING:
+    from gateway.config.grammar.settings import Settings, SinkSettings
+    from gateway.store.admin.queries import StoreQueries
 
 _LAST_ERROR: Final = """SELECT d.last_error FROM deliveries d WHERE d.sink = :sink AND d.state = 'dead'
   ORDER BY d.id DESC LIMIT 1"""
 
 
 def sink_items(
-    settings: Settings, admin: StoreAdmin, *, exact: bool, minute: int, hour: WindowCounts | None = None
+    settings: Settings, admin: StoreQueries, *, exact: bool, minute: int, hour: WindowCounts | None = None
 ) -> list[SinkItem]:
     """Every sink that is configured, and those that the store still holds something of."""
     rows = {row.name: row for row in (admin.sinks() if exact else admin.loads())}
@@ -33,7 +35,7 @@ def sink_items(
     return [_sink(settings, admin, name, rows.get(name), hour, spreads.get(name, ())) for name in names]
 
 
-def sink_item(settings: Settings, admin: StoreAdmin, name: str, minute: int) -> SinkItem:
+def sink_item(settings: Settings, admin: StoreQueries, name: str, minute: int) -> SinkItem:
     """One of them. Raises NotFound."""
     found = next((one for one in sink_items(settings, admin, exact=False, minute=minute) if one.name == name), None)
     if found is None:
@@ -59,7 +61,7 @@ def _holds(row: SinkRow) -> bool:
 
 
 def _sink(
-    settings: Settings, admin: StoreAdmin, name: str, row: SinkRow | None, hour: WindowCounts, spread: Sequence[int]
+    settings: Settings, admin: StoreQueries, name: str, row: SinkRow | None, hour: WindowCounts, spread: Sequence[int]
 ) -> SinkItem:
     configured = settings.sinks.get(name)
     gate = None if row is None else row.gate

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.admin.sink_results import IgnoredItem, SourceItem, VerifiedItem
 from gateway.admin.source_keys import key_items
 from gateway.admin.timestamps import moment, stamp
 from gateway.admin.window_counts import WindowCounts
-from gateway.config.grammar.settings import Settings
 from gateway.errors import NotFound
 from gateway.store.admin import minutes
-from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.shown_rows import SourceRow
 from gateway.text.redaction import MASK
+
+if TYPE_CHECKING:
+    from gateway.config.grammar.settings import Settings
+    from gateway.store.admin.queries import StoreQueries
 
 DAY_MINUTES: Final = 24 * 60
 
 
 def source_items(
-    settings: Settings, admin: StoreAdmin, *, minute: int, masked: bool, day: WindowCounts | None = None
+    settings: Settings, admin: StoreQueries, *, minute: int, masked: bool, day: WindowCounts | None = None
 ) -> list[SourceItem]:
     """Every source that is configured, and those that callbacks came for in the last day."""
     day = day or WindowCounts.counted(admin, "24h", minute)
@@ -85,7 +87,7 @@ def _source(
     )
 
 
-def source_item(settings: Settings, admin: StoreAdmin, name: str, minute: int, masked: bool) -> SourceItem:
+def source_item(settings: Settings, admin: StoreQueries, name: str, minute: int, masked: bool) -> SourceItem:
     """One of them. Raises NotFound."""
     items = source_items(settings, admin, minute=minute, masked=masked)
     found = next((one for one in items if one.name == name), None)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.errors import StoreUnavailable
-from gateway.store.admin.deliveries import Configured
+from gateway.store.admin.configured import Configured, LateConfigured
 from gateway.store.admin.queries import StoreQueries
 
 if TYPE_CHECKING:
@@ -34,9 +34,19 @@ def store_admin(settings: Settings, *, clock: Clock | None = None) -> StoreAdmin
     )
 
 
-def store_questions(url: str, settings: Callable[[], Settings]) -> StoreQueries:
-    """A store that is kept in plain, for questions alone; `settings` are read when one needs them. Raises StoreUnavailable."""
-    return StoreQueries(url, known=lambda: _configured(settings()))
+def store_reader(settings: Settings) -> StoreQueries:
+    """The same for questions alone."""
+    from gateway.admin.store_place import cipher_of
+
+    store = settings.store
+    password = None if store.password is None else store.password.reveal()
+    return StoreQueries(store.url, password=password, cipher=cipher_of(store), known=lambda: _configured(settings))
+
+
+def store_questions(url: str, sinks: frozenset[str], settings: Callable[[], Settings]) -> StoreQueries:
+    """A store that is kept in plain, for questions alone; `settings` are read when one needs more of them than the names of the
+    sinks. Raises StoreUnavailable."""
+    return StoreQueries(url, known=lambda: LateConfigured(sinks, lambda: _configured(settings())))
 
 
 def with_names_of_store(loaded: Loaded) -> Loaded:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from gateway.store.admin import minutes
-from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.minutes import Sum
+
+if TYPE_CHECKING:
+    from gateway.store.admin.queries import StoreQueries
 
 Window = Literal["1h", "24h", "7d"]
 
@@ -26,7 +28,7 @@ class WindowCounts:
     sums: Sequence[Sum]
 
     @classmethod
-    def counted(cls, admin: StoreAdmin, window: Window, minute: int) -> WindowCounts:
+    def counted(cls, admin: StoreQueries, window: Window, minute: int) -> WindowCounts:
         """Those of the window that ends now."""
         span, step = SPANS[window]
         first = (minute - span) // step + 1

@@ -70,7 +70,7 @@ def delivery_filter(
 
 def known_sink(invocation: Invocation, admin: StoreQueries, name: str | None) -> str | None:
     """A sink that is configured, or that the store knows from before."""
-    if name is None or name in invocation.settings.sinks:
+    if name is None or invocation.names("sinks", name):
         return name
     there = [row.name for row in admin.sinks()]
     if name in there:
@@ -80,7 +80,7 @@ def known_sink(invocation: Invocation, admin: StoreQueries, name: str | None) ->
 
 def known_source(invocation: Invocation, admin: StoreQueries, name: str | None) -> str | None:
     """A source that is configured, or that something in the store came from."""
-    if name is None or name in invocation.settings.sources or admin.knows_source(name):
+    if name is None or invocation.names("sources", name) or admin.knows_source(name):
         return name
     raise click.UsageError(f"no source {name!r}{suggestion(name, invocation.settings.sources)}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.admin.beside_store import BesideStore
+    from gateway.admin.glance import Glance
     from gateway.cli.remote_client import Remote
     from gateway.cli.remote_service import RemoteService
     from gateway.config.grammar.settings import Settings
     from gateway.config.load import Loaded
+    from gateway.config.plain_store import PlainStore
     from gateway.routing import Router
     from gateway.store.admin.admin import StoreAdmin
     from gateway.store.admin.audit import Actor
@@ -43,6 +45,7 @@ class Invocation:
         self.config = config
         self._loaded: dict[tuple[bool, bool], Loaded] = {}
         self._despite: Loaded | None = None
+        self._plain: PlainStore | None = None
 
     @property
     def path(self) -> Path:
@@ -146,18 +149,32 @@ class Invocation:
         from gateway.config.plain_store import plain_store
         from gateway.text.store_address import parse_address
 
-        url = None if self._loaded else plain_store(self.path, os.environ)
-        if url is None or not os.path.exists(parse_address(url).path):  # where there is none, the rest may say why
+        plain = None if self._loaded else plain_store(self.path, os.environ)
+        if plain is None or not os.path.exists(
+            parse_address(plain.url).path
+        ):  # where there is none, the rest may say why
             return self.admin()
         from gateway.admin.store_opener import store_questions
 
-        return store_questions(url, lambda: self.settings)
+        self._plain = plain
+        return store_questions(plain.url, plain.sinks, lambda: self.settings)
+
+    def names(self, kind: Literal["sinks", "sources"], name: str) -> bool:
+        """Whether the configuration names it; most that is asked of a store needs no more of it than that."""
+        plain: Collection[str] = () if self._plain is None else getattr(self._plain, kind)
+        return name in plain or name in getattr(self.settings, kind)
 
     def service(self, *, whole: bool = True, actor: Actor | None = None) -> Service:
         """The admin side, beside the store. `whole`: with what signs URLs. Use it in a `with`."""
         from gateway.admin.beside_store import BesideStore
 
         return BesideStore(self.seen(remarked=False), whole=whole, actor=actor)
+
+    def glance(self) -> Glance | RemoteService:
+        """The whole at a glance, beside the store: a question, without what acts. Use it in a `with`."""
+        from gateway.admin.glance import Glance
+
+        return Glance(self.seen(remarked=False))
 
     def local(self) -> Invocation:
         """What a command works on that can only work beside a configuration."""

@@ -90,6 +90,10 @@ class RemoteInvocation(Invocation):
 
         return RemoteService(self._there, masked=not whole)
 
+    def glance(self) -> RemoteService:
+        """Its admin API."""
+        return self.service()
+
     def route(self) -> Route:
         """Its gateway knows."""
         return _known_there

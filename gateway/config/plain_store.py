@@ -1,9 +1,11 @@
-"""Where a store lies that is kept in plain in a SQLite file, for who only asks it: without the grammar, and what plugins say."""
+"""Where a store lies that is kept in plain in a SQLite file, and the names beside it, for who only asks it: without the
+grammar, and what plugins say."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.document.file_bytes import read_bounded
@@ -16,8 +18,16 @@ from gateway.text.store_address import DEFAULT_STORE, parse_address, sqlite_url
 _ELSEWHERE = frozenset({"encryption", "password"})  # keys that are more than a place
 
 
-def plain_store(path: Path, environ: Mapping[str, str]) -> str | None:
-    """Its URL; None: it is another store, or the configuration has to be read to say what is wrong with it."""
+class PlainStore(NamedTuple):
+    """Its URL, and the names of what is configured."""
+
+    url: str
+    sinks: frozenset[str]
+    sources: frozenset[str]
+
+
+def plain_store(path: Path, environ: Mapping[str, str]) -> PlainStore | None:
+    """None: it is another store, or the configuration has to be read to say what is wrong with it."""
     try:
         root = compose(read_bounded(path)[0], str(path))
     except ConfigError:
@@ -45,4 +55,11 @@ def plain_store(path: Path, environ: Mapping[str, str]) -> str | None:
         address = parse_address(url)
     except ValueError:
         return None
-    return sqlite_url(base / address.path) if address.backend == "sqlite" else None
+    if address.backend != "sqlite":
+        return None
+    return PlainStore(sqlite_url(base / address.path), _names(root, "sinks"), _names(root, "sources"))
+
+
+def _names(root: Table, key: str) -> frozenset[str]:
+    node = root.entries.get(key)
+    return frozenset(node.entries) if isinstance(node, Table) else frozenset()

@@ -28,11 +28,21 @@ print(bool(answered.getvalue()), *sys.modules)
 """
 
 
+NEEDED_BY_NO_GLANCE = (
+    "aiohttp", "gateway.admin.acts", "gateway.admin.beside_store", "gateway.admin.requests", "gateway.app", "gateway.config.pydantic_errors",
+    "gateway.config.refused_file", "gateway.dispatch", "gateway.intake", "gateway.store.admin.admin", "gateway.store.admin.commands",
+    "gateway.store.verify", "httpx", "importlib.metadata", "jinja2", "rich", "starlette", "uvicorn", "uvloop",
+)  # fmt: skip
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(
     "arguments",
     [
         "events list --type recording.failed",
+        "events list --source live",
+        "deliveries list --state dead",
+        "deliveries list --sink screen",
         "events list --json",
         "events list --all --stream stream-*",
         "refused list",
@@ -44,8 +54,22 @@ def test_a_listing_imports_what_reads_the_store(stocked: list[str], folder: Path
         cwd=folder, capture_output=True, text=True, check=True, timeout=PATIENCE_S,
     )  # fmt: skip
     answered, *imported = done.stdout.split()
-    assert (answered == "True") == ("events" in arguments)
+    assert (answered == "True") == ("refused" not in arguments)
     assert not [name for name in imported if name.startswith(NEEDED_BY_NONE)]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("arguments", ["status", "status --json", "top --times 1"])
+def test_a_glance_imports_the_configuration_and_what_reads_the_store(
+    stocked: list[str], folder: Path, arguments: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RUNS, *arguments.split()], env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        cwd=folder, capture_output=True, text=True, check=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    answered, *imported = done.stdout.split()
+    assert answered == "True"
+    assert not [name for name in imported if name.startswith(NEEDED_BY_NO_GLANCE)]
 
 
 def test_what_the_rest_of_the_configuration_gets_wrong_does_not_hide_what_came_in(

@@ -94,7 +94,7 @@ def test_a_store_that_does_not_answer_for_a_moment_ends_nothing(
             raise answer
         return answer
 
-    monkeypatch.setattr("gateway.admin.beside_store.BesideStore.overview", overview)
+    monkeypatch.setattr("gateway.admin.glance.Glance.overview", overview)
     monkeypatch.setattr("gateway.cli.commands.top.sleep", lambda seconds: None)
     said = cli("top", "--times", "3")
     assert said.stderr == "it is locked\n"

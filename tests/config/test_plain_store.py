@@ -17,6 +17,11 @@ PLAIN = [
     ("store: 'sqlite:///${NAME:-else}.db'\n", {}),
     ("store: {url: 'sqlite:///a.db', keep: {delivered: 3d}}\n", {}),
     ("store: {remember: 60d}\n", {}),
+    ("sources:\n", {}),
+    (
+        "sinks: {a: {type: open}, b: {type: batching}}\nsources: {c: {type: fake, keys: ['0123456789abcdef']}}\n",
+        {},
+    ),
     ("store: sqlite:///a.db\n", {"GATEWAY_STORE": "sqlite:///b.db"}),
     ("store: postgresql://user@host/database\n", {"GATEWAY_STORE": "sqlite:///b.db"}),
     ("store: {keep: {dead: 5d}}\n", {"GATEWAY_STORE": "sqlite:///b.db"}),
@@ -42,7 +47,8 @@ NOT_PLAIN = [
 def test_a_plain_store_is_where_the_whole_configuration_says(
     configs: Configs, text: str, environ: dict[str, str]
 ) -> None:
-    assert plain_store(configs.write(text), environ) == configs.load(text, environ).settings.store.url
+    found, settings = plain_store(configs.write(text), environ), configs.load(text, environ).settings
+    assert found == (settings.store.url, settings.sinks.keys(), settings.sources.keys())
 
 
 @pytest.mark.parametrize(("text", "environ"), NOT_PLAIN)

@@ -24,7 +24,7 @@ def command(invocation: Invocation, as_json: bool, quiet: bool) -> None:
     silent source, a full store, a refused configuration, no gateway that runs), or nobody can say, because the store or
     the gateway elsewhere does not answer.
     """
-    with invocation.service() as service:
+    with invocation.glance() as service:
         seen = service.overview("1h")
     if as_json:
         click.echo(visible_json(seen.model_dump(mode="json", by_alias=True), indent=True))

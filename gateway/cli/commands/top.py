@@ -18,8 +18,9 @@ from gateway.errors import GatewayError
 from gateway.text.escaping import visible
 
 if TYPE_CHECKING:
+    from gateway.admin.glance import Glance
     from gateway.admin.overview_results import Overview
-    from gateway.cli.invocation import Service
+    from gateway.cli.remote_service import RemoteService
     from gateway.cli.screen import Screen
 
 EVERY_MIN: Final = timedelta(seconds=0.5)
@@ -48,7 +49,7 @@ def command(invocation: Invocation, every: timedelta, times: int | None) -> None
     with exit code 0.
     """
     looks = itertools.count() if times is None else range(times)
-    with invocation.service() as service:
+    with invocation.glance() as service:
         zone = output.Times(invocation.settings.locale.timezone)
         try:
             if sys.stdout.isatty():
@@ -65,7 +66,11 @@ def command(invocation: Invocation, every: timedelta, times: int | None) -> None
 
 
 def _drawn(
-    service: Service, screen: Screen, zone: output.Times, looks: itertools.count[int] | range, every: float
+    service: Glance | RemoteService,
+    screen: Screen,
+    zone: output.Times,
+    looks: itertools.count[int] | range,
+    every: float,
 ) -> bool:
     """Look and draw until a person or `looks` ends it; True: a signal did."""
     from gateway.cli.screen import ENDED, RESIZED
@@ -110,7 +115,9 @@ def _draw(
     screen.draw([line.shown(columns) for line in lines])
 
 
-def _repeated(service: Service, zone: output.Times, looks: itertools.count[int] | range, every: float) -> bool:
+def _repeated(
+    service: Glance | RemoteService, zone: output.Times, looks: itertools.count[int] | range, every: float
+) -> bool:
     from gateway.admin.timestamps import milliseconds
     from gateway.cli.overview_lines import status_lines
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, assert_never
 
 from gateway.errors import NotFound
 from gateway.model import Outcome
 from gateway.states import DeadReason, DeliveryState, WaitsFor
 from gateway.store.admin import event_lookup
+from gateway.store.admin.configured import Knowing
 from gateway.store.admin.damage_bypass import readable
 from gateway.store.admin.delivery_filter import DeliveryFilter, DeliveryKeys
 from gateway.store.admin.pages import (
@@ -39,19 +39,6 @@ _ATTEMPTS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configured:
-    """What the configuration says of sinks: which there are (None: nobody said), which have a rate, which take batches,
-    which are fetched from, which keep streams in order, and in which events have owners."""
-
-    sinks: frozenset[str] | None
-    rated: frozenset[str]
-    batched: frozenset[str]
-    pulled: frozenset[str]
-    ordered: frozenset[str]
-    owned: frozenset[str] = frozenset()
-
-
 class _DeliveryColumns(NamedTuple):
     """What `_DELIVERY` gives."""
 
@@ -77,7 +64,7 @@ class _DeliveryColumns(NamedTuple):
 
 def deliveries(
     session: Session,
-    known: Configured,
+    known: Knowing,
     filter: DeliveryFilter,
     *,
     limit: int,
@@ -92,7 +79,7 @@ def deliveries(
 
 def ids(
     session: Session,
-    known: Configured,
+    known: Knowing,
     filter: DeliveryFilter,
     *,
     limit: int,
@@ -111,7 +98,7 @@ def ids(
 
 
 def _statement(
-    session: Session, known: Configured, filter: DeliveryFilter
+    session: Session, known: Knowing, filter: DeliveryFilter
 ) -> tuple[str, Callable[[DeliveryKeys], bool], dict[str, object]]:
     values: dict[str, object] = {} if filter.event is None else {"event": event_lookup.seq_of(session, filter.event)}
     condition = "d.event = :event AND " if values else ""
@@ -130,7 +117,7 @@ def _statement(
 
 
 def forward(
-    session: Session, known: Configured, filter: DeliveryFilter, *, after: int, upto: int, most: int
+    session: Session, known: Knowing, filter: DeliveryFilter, *, after: int, upto: int, most: int
 ) -> tuple[list[int], int]:
     """The next deliveries that are meant, oldest first; and the last row that was looked at."""
     statement, keep, values = _statement(session, known, filter)
@@ -140,7 +127,7 @@ def forward(
     return onwards(session, statement, _keys, keep, after=after, upto=upto, most=most, **values)
 
 
-def _held_as(session: Session, known: Configured, filter: DeliveryFilter) -> Callable[[DeliveryKeys], bool]:
+def _held_as(session: Session, known: Knowing, filter: DeliveryFilter) -> Callable[[DeliveryKeys], bool]:
     """Keeps those that wait for what is asked for, as the gates of their sinks are now."""
     gates = {name: (paused is not None, open_until is not None) for name, paused, open_until in session.rows(_GATES)}
     ((now,),) = session.rows("SELECT CAST(:now AS bigint)")
@@ -154,7 +141,7 @@ def _held_as(session: Session, known: Configured, filter: DeliveryFilter) -> Cal
     return keep
 
 
-def by_id(session: Session, known: Configured, ids: Collection[int]) -> Sequence[DeliveryRow]:
+def by_id(session: Session, known: Knowing, ids: Collection[int]) -> Sequence[DeliveryRow]:
     """These deliveries, newest first."""
     if not ids:
         return []
@@ -166,7 +153,7 @@ def by_id(session: Session, known: Configured, ids: Collection[int]) -> Sequence
     return [_row(row, known) for row in readable(session, sorted(ids, reverse=True), ask)]
 
 
-def delivery_of(session: Session, known: Configured, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
+def delivery_of(session: Session, known: Knowing, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
     """A delivery with its attempts of all rounds, oldest first. Raises NotFound."""
     matching = by_id(session, known, [id])
     if not matching:
@@ -184,7 +171,7 @@ def _keys(columns: Columns) -> DeliveryKeys:
     return DeliveryKeys(*columns)
 
 
-def _row(columns: tuple[object, ...], known: Configured) -> DeliveryRow:
+def _row(columns: tuple[object, ...], known: Knowing) -> DeliveryRow:
     row = _DeliveryColumns._make(columns)
     held: WaitsFor | None = None
     next_at = finished_at = None
@@ -232,7 +219,7 @@ def _soonest(held: WaitsFor | None, row: _DeliveryColumns) -> int | None:
             assert_never(held)
 
 
-def _held(sink: str, known: Configured, paused: bool, tripped: bool, rank: Rank, later: bool) -> WaitsFor | None:
+def _held(sink: str, known: Knowing, paused: bool, tripped: bool, rank: Rank, later: bool) -> WaitsFor | None:
     """What it waits for, the widest reason first: whoever looks must know which one to end."""
     if known.sinks is not None and sink not in known.sinks:
         return "orphaned"

@@ -13,8 +13,8 @@ from gateway.states import AuditAct, BulkAct, JobState
 from gateway.store.admin import audit, commands, deliveries, erasure, event_search
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.admin.bulk import ItemResult
+from gateway.store.admin.configured import Knowing
 from gateway.store.admin.damage_bypass import NEWEST_KEY, last_key, readable_onwards
-from gateway.store.admin.deliveries import Configured
 from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.job_rows import COLUMNS, JobOptions, JobRow, job_row
@@ -58,7 +58,7 @@ class Tools:
 
     owner: str
     holders: Collection[str]  # the tokens that may operate now
-    known: Configured
+    known: Knowing
     route: commands.Route
     ids: erasure.Ids | None
 
@@ -79,7 +79,7 @@ def filter_of(act: BulkAct, said: Mapping[str, object]) -> DeliveryFilter | Even
 
 
 def preview(
-    session: Session, known: Configured, filter: DeliveryFilter | EventFilter, upto: int | None
+    session: Session, known: Knowing, filter: DeliveryFilter | EventFilter, upto: int | None
 ) -> tuple[int, int]:
     """How many are meant, and the last row there was; `upto`: of these only, as an earlier preview said."""
     if upto is None:
@@ -92,7 +92,7 @@ def preview(
 
 
 def _next(
-    session: Session, known: Configured, filter: DeliveryFilter | EventFilter, *, after: int, upto: int, most: int
+    session: Session, known: Knowing, filter: DeliveryFilter | EventFilter, *, after: int, upto: int, most: int
 ) -> tuple[Sequence[object], int]:
     if isinstance(filter, DeliveryFilter):
         return deliveries.forward(session, known, filter, after=after, upto=upto, most=most)
@@ -100,7 +100,7 @@ def _next(
 
 
 def next_readable(
-    session: Session, known: Configured, filter: DeliveryFilter | EventFilter, *, after: int, upto: int, most: int
+    session: Session, known: Knowing, filter: DeliveryFilter | EventFilter, *, after: int, upto: int, most: int
 ) -> tuple[Sequence[object], int]:
     """The next that are meant, round damaged pages, and the last row that was looked at. In no transaction."""
 

@@ -13,6 +13,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import Later
 from gateway.store.admin import deliveries as waiting
 from gateway.store.admin import pages, short_ids
+from gateway.store.admin.configured import Configured, Knowing
 from gateway.store.admin.connections import StoreConnections
 from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter, search_events
@@ -85,7 +86,7 @@ class StoreQueries:
         ordered: Collection[str] = (),
         owned: Collection[str] = (),
         grouped: Mapping[str, Sequence[str]] | None = None,
-        known: Callable[[], waiting.Configured] | None = None,
+        known: Callable[[], Knowing] | None = None,
     ) -> None:
         try:
             self._address = parse_address(url, password)
@@ -93,7 +94,7 @@ class StoreQueries:
             raise StoreUnavailable(str(error)) from None
         self._connections = StoreConnections(self._address, clock, cipher, grouped)
         self._ask_known = known or partial(
-            waiting.Configured,
+            Configured,
             sinks=None if configured is None else frozenset(configured),
             rated=frozenset(rated),
             batched=frozenset(batched),
@@ -103,7 +104,7 @@ class StoreQueries:
         )
 
     @cached_property
-    def _known(self) -> waiting.Configured:
+    def _known(self) -> Knowing:
         return self._ask_known()
 
     def __enter__(self) -> Self:
