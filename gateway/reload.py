@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.load import Loaded, refuse_demo_keys
@@ -25,8 +26,7 @@ class ReloadRefused(GatewayError):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reloaded:
+class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
     """What a reload changed, by name: for the log and the answer. `settings`: the other parts of the file."""
 
     sources: Mapping[str, Sequence[str]]

@@ -7,9 +7,10 @@ import json
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final, get_args
+
+import msgspec
 
 from gateway.errors import Problem
 from gateway.runtime.activity import NewsKind
@@ -22,8 +23,7 @@ COMMENT_SECONDS: Final = 15.0
 KINDS: Final = get_args(NewsKind)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewsFilter:
+class NewsFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which news are meant; empty: any. `types` are kinds of news, `source`, `sink` and `type` (of events) are globs."""
 
     types: Sequence[str] = ()
@@ -45,8 +45,7 @@ def _fits(globs: Sequence[str], value: str) -> bool:
     return not globs or any(fnmatchcase(value, glob) for glob in globs)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One message of the stream: news; `missed`, which says how many were not told; or None, a sign of life. `text` is a JSON
     object. `more`: the next one is there already, so that both may go out together."""
 

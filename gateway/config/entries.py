@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, overload
 
+import msgspec
 from pydantic import BaseModel
 
 from gateway.config.allow_files import read_allow_files
@@ -40,16 +40,15 @@ T = TypeVar("T")
 P = TypeVar("P", "Source", "Sink")
 
 
-@dataclass(slots=True)
-class Entries:
+class Entries(msgspec.Struct):
     """Reads the named and numbered parts of the file. What cannot be read is left out, and its problem noted."""
 
     validation: Validation
     registry: Registry
     judge: bool = True  # try expressions on samples
-    instances: dict[str, Source | Sink] = field(default_factory=dict)  # by dotted path; for their advice
-    wanted_trust: dict[str, Trust] = field(default_factory=dict)  # of the events of each sink
-    wanted_fields: dict[str, Sequence[str]] = field(default_factory=dict)  # the same
+    instances: dict[str, Source | Sink] = msgspec.field(default_factory=dict)  # by dotted path; for their advice
+    wanted_trust: dict[str, Trust] = msgspec.field(default_factory=dict)  # of the events of each sink
+    wanted_fields: dict[str, Sequence[str]] = msgspec.field(default_factory=dict)  # the same
 
     def sources(self, node: YamlNode | None, root: Table) -> dict[str, SourceSettings]:
         """All sources by name."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args, get_origin
 
+import msgspec
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -38,12 +38,11 @@ class _Unreadable:
 UNREADABLE: Final = _Unreadable()
 
 
-@dataclass(slots=True)
-class TypedReader:
+class TypedReader(msgspec.Struct):
     """Turns nodes into what pydantic validates; unknown keys become `problems`, whatever the model says about them."""
 
-    problems: list[Diagnostic] = field(default_factory=list)
-    empty: list[tuple[YamlNode, str]] = field(
+    problems: list[Diagnostic] = msgspec.field(default_factory=list)
+    empty: list[tuple[YamlNode, str]] = msgspec.field(
         default_factory=list
     )  # written down without a value, and what is expected
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 from pydantic import BaseModel, ValidationError
 
 from gateway.config.document.diagnostics import Diagnostic
@@ -19,13 +19,12 @@ from gateway.plugin.own_code import PluginExit, own_code
 M = TypeVar("M", bound=BaseModel)
 
 
-@dataclass(slots=True)
-class Validation:
+class Validation(msgspec.Struct):
     """One configuration being read. `base` is the folder that relative paths start from."""
 
     base: Path
-    problems: list[Diagnostic] = field(default_factory=list)
-    warnings: list[Diagnostic] = field(default_factory=list)
+    problems: list[Diagnostic] = msgspec.field(default_factory=list)
+    warnings: list[Diagnostic] = msgspec.field(default_factory=list)
 
     def table(self, node: YamlNode | None, where: YamlNode) -> Table | None:
         """The node as a table; nothing is an empty one at `where`; anything else is a problem."""

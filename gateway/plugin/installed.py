@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from gateway.runtime.entry_points import EntryPoint, entry_points
 
 GROUP = "recording_gateway"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
+class Installed(msgspec.Struct, frozen=True, kw_only=True):
     """One plugin as `gateway plugins list` shows it, without importing it. `kind` is source, sink or plugin."""
 
     kind: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class SilenceRule:
+
+class SilenceRule(msgspec.Struct, frozen=True):
     """One rule. `hours`: from, to, on the clocks of the zone; None: always."""
 
     name: str

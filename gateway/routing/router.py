@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import translate
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
 
 from gateway.compact_json import encode_json
 from gateway.model import ABOUT_SINKS, FOLLOW_UP_TYPES, Event, alarm_globs, names_type
@@ -43,19 +44,17 @@ class RouteLike(Protocol):
     def stop(self) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A route as a value, where no configuration is at hand."""
 
     name: str
-    match: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    match: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
     where: Where | str | None = None
     to: Sequence[str] = ()
     stop: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What one route said. `text` is its JSON, made when it was reached."""
 
     route: str

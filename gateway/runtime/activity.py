@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
+
+import msgspec
 
 from gateway.runtime.clock import Clock
 
@@ -20,8 +21,7 @@ SPREAD_MS: Final = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 15_000)
 """Upper bounds of how long an attempt took; one more place is for whatever took longer."""
 
 
-@dataclass(slots=True)
-class Count:
+class Count(msgspec.Struct):
     """What happened of one name in one minute."""
 
     total: int = 0
@@ -29,11 +29,10 @@ class Count:
     bad: int = 0
     dead: int = 0
     last_at: int = 0
-    spread: list[int] = field(default_factory=list)
+    spread: list[int] = msgspec.field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(msgspec.Struct, frozen=True):
     """A count that changed since it was fetched last: whole, not only what came to it."""
 
     minute: int

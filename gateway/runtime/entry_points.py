@@ -8,18 +8,18 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 ORIGINS_MAX: Final = 64  # distributions whose name and version are kept, because each is read from a file
 _INFO = re.compile(r"(?P<name>[^-]+)(-.*)?\.(dist-info|egg-info)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class EntryPoint:
+class EntryPoint(msgspec.Struct, frozen=True):
     """`value` is `module:object`. `origin` says which distribution brings it, with its version."""
 
     name: str

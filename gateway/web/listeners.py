@@ -8,9 +8,10 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+import msgspec
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
@@ -55,16 +56,14 @@ ANSWERING_SECONDS: Final = 2.0  # of these, for answers under way
 LEAVING_SECONDS: Final = 1.0  # for what a plugin still has running when everything is closed
 
 
-@dataclass(frozen=True, slots=True)
-class ServingEnd:
+class ServingEnd(msgspec.Struct, frozen=True):
     """How serving ended: the exit code, and whether everything was put away or left where it stood."""
 
     code: int
     clean: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
+class Addresses(msgspec.Struct, frozen=True):
     """Where the two listeners are, once both are open."""
 
     public: Bound

@@ -6,9 +6,9 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 
 from gateway.errors import Problem
@@ -21,14 +21,13 @@ SAFE: Final = frozenset({"GET", "HEAD"})
 CSRF_HEADER: Final = "x-csrf-token"
 
 
-@dataclass(slots=True)
-class PersonSession:
+class PersonSession(msgspec.Struct):
     """One browser. `digest` is of the token that it signed in with; `notices` are shown on the next page."""
 
     digest: bytes
     csrf: str
     seen_at: float
-    notices: list[tuple[str, str]] = field(default_factory=list)
+    notices: list[tuple[str, str]] = msgspec.field(default_factory=list)
 
     def notice(self, kind: str, text: str) -> None:
         """Say this on the next page; `kind` is `good` or `bad`."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from gateway.errors import GatewayError
 
@@ -46,8 +47,7 @@ class WhereError(GatewayError):
         self.column = column
 
 
-@dataclass(frozen=True, slots=True)
-class CelNode:
+class CelNode(msgspec.Struct, frozen=True):
     """One part of an expression. `kind`: text number constant name select index call list map operator ternary.
 
     `word` is the token, name, field, function or operator; `parts` are the operands. A call's first part is its target,

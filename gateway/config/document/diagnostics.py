@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from typing import Final
+
+import msgspec
 
 from gateway.errors import GatewayError
 from gateway.text.suggest import nearest
@@ -12,8 +13,7 @@ from gateway.text.suggest import nearest
 PROBLEMS_SHOWN_MAX: Final = 100  # problems shown; after so many the rest are consequences
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnostic:
+class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     """One mistake or warning. `line` and `column` count from 1; 0 where there is no line. Never holds a secret.
 
     With `expected`, `found` names what is there; without it, `found` is the whole sentence.
@@ -46,7 +46,7 @@ class Diagnostic:
 
     def as_dict(self) -> dict[str, object]:
         """For `check --json`: the fields and the message."""
-        return {**asdict(self), "message": self.message}
+        return {**msgspec.structs.asdict(self), "message": self.message}
 
 
 class ConfigError(GatewayError):

@@ -6,9 +6,10 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from gateway.config.document.diagnostics import Diagnostic, near
 from gateway.config.document.nodes import Scalar, YamlNode, scalars
@@ -30,15 +31,14 @@ class Missing(Exception):
         self.elsewhere = elsewhere  # it may well be there in production: `check --no-secrets` goes on without
 
 
-@dataclass(slots=True)
-class Substitution:
+class Substitution(msgspec.Struct):
     """One pass over a file's scalars; gathers `problems` and `warnings`."""
 
     environ: Mapping[str, str]
     base: Path
     placeholders: bool = False
-    problems: list[Diagnostic] = field(default_factory=list)
-    warnings: list[Diagnostic] = field(default_factory=list)
+    problems: list[Diagnostic] = msgspec.field(default_factory=list)
+    warnings: list[Diagnostic] = msgspec.field(default_factory=list)
 
     def substitute(self, root: YamlNode) -> None:
         """Replace the text of every scalar that holds a form."""

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
+import msgspec
+
 from gateway.states import AuditAct
 from gateway.store.admin.damage_bypass import NEWEST_KEY
 from gateway.store.admin.pages import PAGE_ROWS_MAX
@@ -60,8 +62,7 @@ class Actor:
         return f"{self.name}@{self.place}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One act as it is written down when it begins. `filter` is what was asked for, where nothing was named one by one."""
 
     actor: Actor
@@ -72,8 +73,7 @@ class AuditEntry:
     hidden: bool = False  # an erasure: the filter is kept as a keyed hash, because it may hold what is erased
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRow:
+class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     """One act as it is listed."""
 
     id: int

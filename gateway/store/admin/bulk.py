@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol, TypeVar, overload
+
+import msgspec
 
 from gateway.errors import PageDamaged, StoreError
 from gateway.store.admin import audit
@@ -190,7 +192,9 @@ class _Log:
         entry = self._entry
         result = audit.UNDER_WAY if len(every) < self._items else self._summary(every)
         if self._row is None:
-            return audit.begin(session, replace(entry, target=entry.target or _names(every)), done, result)
+            return audit.begin(
+                session, msgspec.structs.replace(entry, target=entry.target or _names(every)), done, result
+            )
         audit.go_on(session, self._row, done, result, "" if entry.target else f" {_names(more)}")
         return self._row
 

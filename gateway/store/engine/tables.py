@@ -8,10 +8,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from typing import Final, Literal, NamedTuple
+
+import msgspec
 
 from gateway.store.engine.migrations import statements
 
@@ -21,8 +22,7 @@ _TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name N
 _INDEXES: Final = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """A column whose value is a key of another table."""
 
     column: str
@@ -30,8 +30,7 @@ class Reference:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoreTable:
+class StoreTable(msgspec.Struct, frozen=True):
     """`key` are the columns of the primary key, in its order. `numbered`: the database gives the key, and none twice."""
 
     name: str
@@ -42,8 +41,7 @@ class StoreTable:
     references: Sequence[Reference]
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(msgspec.Struct, frozen=True):
     """`tables` stand behind those that they refer to; `indexes` are the names of all that were asked for."""
 
     tables: Mapping[str, StoreTable]

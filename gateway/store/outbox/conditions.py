@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from gateway.states import AlarmType
 from gateway.store.records import Accepted, NewEvent
@@ -23,8 +24,7 @@ class Seen(NamedTuple):
         return self.type, self.about
 
 
-@dataclass(slots=True)
-class Condition:
+class Condition(msgspec.Struct):
     """One thing that alarms are about, as the store keeps it. Times are ms."""
 
     type: AlarmType
@@ -42,8 +42,7 @@ class Condition:
         return self.type, self.about
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmDue:
+class AlarmDue(msgspec.Struct, frozen=True, kw_only=True):
     """One alarm to be told: all of a type that is due now. `since`: of the first of them; `at`: now; both ms."""
 
     type: AlarmType

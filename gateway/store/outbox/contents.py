@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from gateway.model import shown_variant
 from gateway.store.engine.session import Columns
@@ -25,8 +26,7 @@ class Action(enum.Enum):
     FULL = enum.auto()  # refused
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """A content that is there, or (`variant` None) one that is only remembered."""
 
     variant: bytes | None
@@ -48,8 +48,7 @@ class Content:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """What is to be done, and under which variant (empty: under the bare id)."""
 
     action: Action

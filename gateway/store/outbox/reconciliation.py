@@ -4,7 +4,6 @@ left off. What a page brought is stored in the transaction that notes that it wa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -65,8 +64,7 @@ class Run(msgspec.Struct, frozen=True):
 _read: Final = msgspec.json.Decoder(Run).decode
 
 
-@dataclass(frozen=True, slots=True)
-class ReconciliationRow:
+class ReconciliationRow(msgspec.Struct, frozen=True):
     """What is known of the asking of one source. `run` is under way (`owner`, at `until_at` at the latest, does it), `last` ended;
     `error` says why it does not get on, `failures` how often in a row. `now` is the store's time. All in ms."""
 

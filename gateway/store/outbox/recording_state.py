@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -123,8 +122,7 @@ def sign_of(row: EventColumns) -> Sign | None:
     )
 
 
-@dataclass(slots=True)
-class Recording:
+class Recording(msgspec.Struct):
     """One recording. Times are ms; `begun` and `completed` count files; `from_at` and `to_at` are its first and last event."""
 
     id: int | None

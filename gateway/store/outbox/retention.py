@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+
+import msgspec
 
 from gateway.store.engine.session import Session
 from gateway.store.outbox import erasures, file_places, recording_joins, recording_rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
+class Keep(msgspec.Struct, frozen=True, kw_only=True):
     """How long finished events stay, and how much may wait."""
 
     remember: timedelta = timedelta(days=30)
@@ -45,8 +45,7 @@ _FORGET: Final = """DELETE FROM remembered WHERE (id, source, fingerprint, trust
   SELECT r.id, r.source, r.fingerprint, r.trust, r.held FROM remembered r WHERE r.seen_at <= :now - :remember ORDER BY r.seen_at LIMIT :most)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """Where one step of a pass ended: the cursor for the next, None at the end, and how many events went."""
 
     after: int | None

@@ -7,9 +7,10 @@ A row is `waiting`, or `met` (it came in time), `overdue` (it was told), `back` 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
+
+import msgspec
 
 from gateway.model import FILE_COMPLETED, FILE_STARTED, RECORDING_FAILED
 from gateway.store.engine.session import Session, number_of
@@ -35,8 +36,7 @@ _MISSING: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WatchRule:
+class WatchRule(msgspec.Struct, frozen=True):
     """One rule. `when`: globs by field, as a route's `match`; `within`: ms."""
 
     name: str
