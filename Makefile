@@ -29,7 +29,8 @@ help:
 	@echo 'make coverage  the suite with branch coverage, child processes too (R=dispatch: one folder of tests)'
 	@echo 'make bench     the benchmarks (QUICK=1: CPU time against the stored baseline,'
 	@echo '               PEERS=1: beside Alertmanager and hookspool, STORE=postgresql: beside SQLite, GATEWAYS=1: one, two and four'
-	@echo '               on one PostgreSQL, RETENTION=1000000: what an accept waits while so many old events are deleted)'
+	@echo '               on one PostgreSQL, RETENTION=1000000: what an accept waits while so many old events are deleted,'
+	@echo '               STORED=1: beside a million waiting deliveries, and encrypted; BROKERS=1: to the brokers of this machine)'
 
 run: $(VENV)/.run
 	$(BIN)/gateway --config config.example.yaml serve
@@ -81,7 +82,7 @@ coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m 'not slow' $(if $(R),$(or $(addprefix --cov=,$(wildcard gateway/$(R) plugins/$(R))),--cov),--cov) --cov-report=term --timeout 300 -o faulthandler_timeout=320 $(PARALLEL) $(addprefix tests/,$(R))
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks$(if $(QUICK),.quick)$(if $(STORE),.ways --store '$(STORE)')$(if $(GATEWAYS),.gateways)$(if $(RETENTION),.retention --events $(RETENTION))$(if $(PEERS), --peers)
+	$(BIN)/python -m benchmarks$(if $(QUICK),.quick)$(if $(STORE),.ways --store '$(STORE)')$(if $(GATEWAYS),.gateways)$(if $(RETENTION),.retention --events $(RETENTION))$(if $(STORED),.stored)$(if $(BROKERS),.brokers)$(if $(PEERS), --peers)
 
 release: $(VENV)/.dev
 	rm -rf dist && $(BIN)/python -m build --no-isolation --outdir dist .
