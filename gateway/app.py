@@ -33,7 +33,7 @@ from gateway.recordings.watch_setup import watch_setup
 from gateway.reload import Reloaded, ReloadRefused, compare, kept_sinks, refuse_what_is_wrong
 from gateway.reloader import Reloader
 from gateway.routing import Router, RoutingDecision
-from gateway.runtime.background import end_tasks, tireless
+from gateway.runtime.background import end_tasks
 from gateway.runtime.clock import Clock
 from gateway.runtime.duty import Duties
 from gateway.runtime.failure_shield import harmless
@@ -61,8 +61,7 @@ class Gateway:
         self.loaded = loaded
         self.clock = clock or Clock()
         self.metrics = Metrics(self.clock)
-        self.duties = Duties(self.clock, self.metrics.duty_failures)
-        self.metrics.duty_late_seconds.seconds = self.duties.late
+        self.duties = Duties(self.clock, self.metrics)
         self.traces = make_traces(os.environ) if traces is None else traces
         self.stopping = False
         self._opened = False
@@ -88,9 +87,10 @@ class Gateway:
             decide=self.decide,
             redact=lambda event: self.loaded.redact(event),  # noqa: PLW0108  of what runs now
             followed=self._followed,
+            duties=self.duties,
         )
         self.refusals = Refusals(store=self.store, metrics=self.metrics, clock=self.clock)
-        self._activity = SourceActivity(self.store, self.clock)
+        self._activity = SourceActivity(self.store)
         self._journal = Journal(
             hook=self._relay, metrics=self.metrics, activity=self._activity, threads=self.watch_threads
         )
@@ -168,9 +168,9 @@ class Gateway:
         await self.alarms.open()
         self._watchdog.start()
         self._background = [
-            *self._keeper.start(),
-            tireless("source activity", self._activity.write_until_cancelled, self.clock),
-            tireless("recordings", self._recordings.follow_until_cancelled, self.clock),
+            *self._keeper.start(self.duties),
+            self._activity.start(self.duties),
+            *self._recordings.start(self.duties),
         ]
         self._duties.start()
         self._opened = True
@@ -187,7 +187,7 @@ class Gateway:
         await self.alarms.close()
         if self._opened:
             await self.dispatcher.close(self.settings.server.shutdown_grace.total_seconds() if grace is None else grace)
-            await self._activity.write()
+            await self._activity.end()
         await self._duties.close()
         await self.store.close()
         await self.http.close()

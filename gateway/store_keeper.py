@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Final
 
 from gateway.errors import StoreError
-from gateway.runtime.background import tireless
 from gateway.runtime.clock import Clock
+from gateway.runtime.duty import Duties
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.store import Store
 
@@ -18,6 +18,9 @@ log = import_structlog().get_logger("gateway.app")  # the gateway's own lines, w
 PROBE_INTERVAL_SECONDS: Final = 5.0  # seconds between two commits made only to know that the store works
 SERVE_INTERVAL_SECONDS: Final = 60.0  # seconds; the store takes three minutes of silence for a gateway that was away
 SWEEP_INTERVAL_SECONDS: Final = 60.0  # seconds between two passes of retention
+SWEEP_SECONDS_MAX: Final = 6 * 3600.0  # of one pass, before a person is told: the first over a large store takes hours
+REPAIR_INTERVAL_SECONDS: Final = 3600.0  # seconds between two looks for rows that a clock jump put too far ahead
+KEY_INTERVAL_SECONDS: Final = 60.0  # seconds between two goes at a change of the key
 
 
 class StoreKeeper:
@@ -44,34 +47,26 @@ class StoreKeeper:
         """Tell the store which sinks are served. Raises StoreError."""
         await self._store.serving(list(self._sinks()))
 
-    def start(self) -> list[asyncio.Task[None]]:
-        """Say once a minute which sinks are served, and sweep beside that: a pass may take longer than the silence in which
-        a sink counts as left alone."""
-        return [
-            tireless("serving", self._serve_until_cancelled, self._clock),
-            tireless("retention", self._sweep_until_cancelled, self._clock),
+    def start(self, duties: Duties) -> list[asyncio.Task[None]]:
+        """Say once a minute which sinks are served, sweep, and see to what clocks and keys leave behind: each by itself, because
+        a pass over a large store may take longer than the silence in which a sink counts as left alone."""
+        begun = [
+            duties.begin("serving", self.serve, SERVE_INTERVAL_SECONDS, first=SERVE_INTERVAL_SECONDS),
+            duties.begin(
+                "retention",
+                self._sweep,
+                SWEEP_INTERVAL_SECONDS,
+                first=SWEEP_INTERVAL_SECONDS,
+                patience=SWEEP_SECONDS_MAX,
+            ),
+            duties.begin(
+                "clock repair", self._store.repair_clocks, REPAIR_INTERVAL_SECONDS, first=REPAIR_INTERVAL_SECONDS
+            ),
         ]
+        if self._store.encrypted:
+            begun.append(duties.begin("key change", self._store.reencrypt, KEY_INTERVAL_SECONDS))
+        return begun
 
-    async def _serve_until_cancelled(self) -> None:
-        while True:
-            await self._clock.sleep(SERVE_INTERVAL_SECONDS)
-            with _said_in_the_log():
-                await self.serve()
-
-    async def _sweep_until_cancelled(self) -> None:
-        while True:
-            await self._clock.sleep(SWEEP_INTERVAL_SECONDS)
-            with _said_in_the_log():
-                if deleted := await self._store.sweep():
-                    log.info("retention", deleted=deleted)
-
-
-@contextlib.contextmanager
-def _said_in_the_log() -> Iterator[None]:
-    """What fails once is tried again within a minute."""
-    try:
-        yield
-    except StoreError as error:
-        log.warning("housekeeping_failed", error=str(error))
-    except Exception:
-        log.exception("housekeeping_failed")
+    async def _sweep(self) -> None:
+        if deleted := await self._store.sweep():
+            log.info("retention", deleted=deleted)

@@ -9,13 +9,13 @@ from random import Random
 from typing import Final
 
 from gateway.dispatch.attempt import bounded
-from gateway.dispatch.erasure_notices import ErasureNotices
 from gateway.dispatch.follow_ups import FollowUpMaker, FollowUps
 from gateway.dispatch.lane import Lane
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.lanes import lane_of
 from gateway.dispatch.outcome import describe
 from gateway.dispatch.policy import DeliveryPolicy
+from gateway.dispatch.poll import LanePoll
 from gateway.dispatch.settler import Settler
 from gateway.dispatch.shared_rate import SharedRates
 from gateway.dispatch.store_clock import StoreClock
@@ -24,8 +24,9 @@ from gateway.model import Event
 from gateway.plugin import Sink
 from gateway.plugin.hooks import Hooks, Watchers, WatchThreads
 from gateway.routing import RoutingDecision
-from gateway.runtime.background import tireless
+from gateway.runtime.background import end_tasks
 from gateway.runtime.clock import Clock
+from gateway.runtime.duty import Duties
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.traces import OFF, Traces
@@ -34,8 +35,6 @@ from gateway.store.store import Store
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
-POLL_SECONDS: Final = (0.6, 1.0)  # between two polls, with jitter: what a person changes is seen within a second
-COUNT_INTERVAL_SECONDS: Final = 5.0  # seconds between two looks at the depths, for metrics
 SINKS_OPEN_SECONDS: Final = 0.5  # seconds the start waits for sinks to open; slower ones open behind it
 LAST_WRITES_SECONDS: Final = 5.0  # seconds for the last outcomes
 SINK_CLOSE_SECONDS: Final = 5.0  # seconds for a sink's close
@@ -60,6 +59,7 @@ class Dispatcher:
         decide: Callable[[Event], RoutingDecision] | None = None,
         redact: Callable[[Event], Event] | None = None,
         followed: Callable[[FollowUps, Sequence[Accepted]], None] = lambda _made, _accepted: None,
+        duties: Duties | None = None,
     ) -> None:
         """`policies` has one entry a sink; `rng` is the source of all jitter; `threads` call the plugins that watch;
         `traces` make a span of each attempt. `decide` routes what follows on a delivery (None: it goes nowhere), and
@@ -86,12 +86,11 @@ class Dispatcher:
         self.lanes: Mapping[str, Lane] = {
             name: lane_of(sink, policies[name], self._shared) for name, sink in sinks.items()
         }
+        self._duties = duties or Duties(clock)
         self._rates = SharedRates(store, clock, lambda: self.lanes)
-        self._erasures = ErasureNotices(store, clock)
-        self._tasks: list[asyncio.Task[None]] = []
-        self._counted = set(self.lanes)
-        self._counted_at: float | None = None
-        self._poll_failing = False
+        self._poll = LanePoll(store, clock, self._store_clock, metrics, self._rng, lambda: self.lanes)
+        self._polls: list[asyncio.Task[None]] = []
+        self._writers: list[asyncio.Task[None]] = []
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -104,11 +103,8 @@ class Dispatcher:
         for name, lane in self.lanes.items():
             lane.breaker.see(gates.get(name), lane.breaker.version)
             self._rates.begin(lane)
-        await self._rates.renew()
-        self._tasks = [
-            tireless("outcomes", self._settler.write_until_cancelled, self._clock),
-            tireless("poll", self._poll, self._clock),
-        ]
+        self._writers = self._settler.start()
+        self._polls = [*await self._rates.start(self._duties), *self._poll.start(self._duties)]
         openings = []
         for lane in self.lanes.values():
             lane.start()
@@ -120,11 +116,11 @@ class Dispatcher:
 
     async def close(self, grace: float) -> None:
         """Stop claiming, let what is being sent end within `grace` seconds, release what has not begun, close sinks (5 s each)."""
-        if not self._tasks:
+        if not self._writers:
             return
-        outcomes, poll = self._tasks
-        poll.cancel()
-        await self._erasures.close()
+        for poll in self._polls:
+            poll.cancel()
+        await self._poll.erasures.close()
         with contextlib.suppress(StoreError):
             # first, because whoever is waited for may be killed with us: what is left in flight then is no loss
             self._store.disown().add_done_callback(_heard)
@@ -134,12 +130,12 @@ class Dispatcher:
         if not await self._settler.drained(LAST_WRITES_SECONDS):
             log.error("outcomes_not_written", pending=self._settler.pending)  # their leases end by themselves
         await self._rates.leave()
-        outcomes.cancel()
+        await end_tasks(*self._polls, *self._writers)
         await asyncio.gather(*(self._close_sink(lane.sink) for lane in self.lanes.values()))
         for retiring in self._retiring:
             retiring.cancel()
-        await asyncio.gather(outcomes, poll, *self._retiring, return_exceptions=True)
-        self._tasks = []
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        self._polls, self._writers = [], []
 
     # -- another configuration
 
@@ -197,7 +193,7 @@ class Dispatcher:
     @property
     def busy(self) -> Sequence[str]:
         """The sinks that are being opened, carry something, wait for its outcome to be written, or let go of something."""
-        letting_go = self._erasures.busy
+        letting_go = self._poll.erasures.busy
         return [
             name for name, lane in self.lanes.items() if lane.held or not lane.opened.is_set() or name in letting_go
         ]
@@ -241,51 +237,6 @@ class Dispatcher:
         """Whether this sink has `order: stream`."""
         lane = self.lanes.get(sink)
         return lane is not None and lane.policy.order == "stream"
-
-    # -- the poll
-
-    async def _poll(self) -> None:
-        while True:
-            try:
-                await self._poll_once()
-                self._poll_failing = False
-            except StoreError as error:
-                if not self._poll_failing:
-                    log.warning("poll_failed", error=str(error))
-                self._poll_failing = True
-            except Exception:
-                log.exception("poll_failed")
-            await self._clock.sleep(self._rng.uniform(*POLL_SECONDS))
-
-    async def _poll_once(self) -> None:
-        await self._rates.renew()
-        versions = {name: lane.breaker.version for name, lane in self.lanes.items()}
-        gates = await self._store.gates()
-        before = self._clock.ms()
-        found = await self._store.due()
-        if found:
-            self._store_clock.learn(found[0].now, before, self._clock.ms())
-        due = {one.sink: one.at for one in found}
-        for name, lane in self.lanes.items():
-            lane.note_poll(due.get(name), gates.get(name), versions[name])
-        self._erasures.spread(self.lanes)
-        now = self._clock.monotonic()
-        if self._counted_at is None or now - self._counted_at >= COUNT_INTERVAL_SECONDS:
-            self._counted_at = now
-            await self._count()
-
-    async def _count(self) -> None:
-        """Depths and ages for metrics, also of sinks that are no longer configured: their deliveries wait too."""
-        now = self._store_clock.ms()
-        rows = await self._store.sinks()
-        for name in self._counted.difference(row.name for row in rows):
-            self._metrics.waiting.labels(name).set(0)
-            self._metrics.oldest_waiting_seconds.labels(name).set(0)
-        self._counted.update(row.name for row in rows)
-        for row in rows:
-            self._metrics.waiting.labels(row.name).set(row.waiting + row.sending)
-            age = 0.0 if row.oldest_waiting_at is None else max(now - row.oldest_waiting_at, 0) / 1000
-            self._metrics.oldest_waiting_seconds.labels(row.name).set(age)
 
     async def _close_sink(self, sink: Sink) -> None:
         failure = await bounded(sink.close, SINK_CLOSE_SECONDS)

@@ -146,13 +146,16 @@ class Lane:
         self.breaker.see(gate, version)
         if self.breaker.shut:
             self.slots.put_back()
+        self.claimer.note_due(due)
+
+    def tend(self) -> None:
+        """Give up what is stuck, and free what nobody has in hand any more."""
         for dispatch in self.workers.replace_stuck(self.policy.timeout.total_seconds()):
             failure = self._deliverer.abandon(dispatch, "no answer, and the plugin does not let itself be stopped")
             aside = asyncio.create_task(self._deliverer.report_to_breaker(dispatch, [failure]))
             self._asides.add(aside)
             aside.add_done_callback(self._asides.discard)
         self.slots.free_forgotten()
-        self.claimer.note_due(due)
 
     def _next_of(self, waiting: deque[Dispatch]) -> Dispatch:
         return self.slots.next_of(waiting)

@@ -66,6 +66,9 @@ class PulledLane(Lane):
         if due is not None and due <= self._store_clock.ms():
             self._waiters.call()
 
+    def tend(self) -> None:
+        """Nothing is in hand here."""
+
     # -- as consumers see it
 
     @property

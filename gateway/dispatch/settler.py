@@ -1,17 +1,20 @@
-"""Writes what the lanes have decided: grouped while one commit is under way, kept in memory while the store is away."""
+"""Writes what the lanes have decided: grouped while one commit is under way, kept in memory while the store is away.
+
+Outcomes, outcomes with what follows on them, and releases are written beside one another: none waits for the others.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice
 from random import Random
 from typing import Final
 
 from gateway.dispatch.follow_ups import FollowUps
 from gateway.dispatch.leased_delivery import LeasedDelivery
-from gateway.errors import ItemRefused, StoreError
+from gateway.dispatch.pending_writes import PendingWrites
+from gateway.errors import ItemRefused
+from gateway.runtime.background import tireless
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.records import Accepted, Settlement
@@ -20,11 +23,12 @@ from gateway.store.store import Store
 log = import_structlog().get_logger("gateway.dispatcher")
 
 OUTCOMES_PER_ITEM_MAX: Final = 512  # outcomes in one item of the store's queue
-FIRST_PAUSE_SECONDS: Final = 0.1  # seconds between two tries while the store fails
-PAUSE_SECONDS_MAX: Final = 5.0
 
 Settled = Callable[[LeasedDelivery, bool], None]
 Stored = Callable[[FollowUps, Sequence[Accepted]], None]
+_Outcome = tuple[LeasedDelivery, Settlement, Settled]
+_Followed = tuple[LeasedDelivery, Settlement, FollowUps, Settled, Stored]
+_Return = tuple[LeasedDelivery, tuple[int, str], Settled]
 
 
 class Settler:
@@ -36,80 +40,56 @@ class Settler:
     def __init__(self, store: Store, clock: Clock, rng: Random) -> None:
         self._store = store
         self._clock = clock
-        self._rng = rng
-        self._outcomes: deque[tuple[LeasedDelivery, Settlement, Settled]] = deque()
-        self._returns: deque[tuple[LeasedDelivery, tuple[int, str], Settled]] = deque()
-        self._followed: deque[tuple[LeasedDelivery, Settlement, FollowUps, Settled, Stored]] = deque()
-        self._bell = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._empty.set()
-        self.failing = False  # outcomes wait for the store: lanes claim nothing
+        self._outcomes: PendingWrites[_Outcome] = PendingWrites("outcomes", self._write, clock, rng)
+        self._followed: PendingWrites[_Followed] = PendingWrites("outcomes", self._write_followed, clock, rng)
+        self._returns: PendingWrites[_Return] = PendingWrites("releases", self._write_returns, clock, rng)
+        self._all: Sequence[PendingWrites[_Outcome] | PendingWrites[_Followed] | PendingWrites[_Return]] = (
+            self._outcomes,
+            self._followed,
+            self._returns,
+        )
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin to write."""
+        return [tireless(f"writes of {one.name}", one.write_until_cancelled, self._clock) for one in self._all]
+
+    @property
+    def failing(self) -> bool:
+        """Whether outcomes wait for the store: lanes claim nothing."""
+        return self._outcomes.failing or self._followed.failing
 
     def settle(self, member: LeasedDelivery, settlement: Settlement, settled: Settled) -> None:
         """Write this outcome; `settled(member, False)` means that the lease had been lost."""
-        self._outcomes.append((member, settlement, settled))
-        self._ring()
+        self._outcomes.add((member, settlement, settled))
 
     def settle_with(
         self, member: LeasedDelivery, settlement: Settlement, follow_ups: FollowUps, settled: Settled, stored: Stored
     ) -> None:
         """The same together with the events that follow on it; `stored` hears what became of these, if they were."""
-        self._followed.append((member, settlement, follow_ups, settled, stored))
-        self._ring()
+        self._followed.add((member, settlement, follow_ups, settled, stored))
 
     def release(self, member: LeasedDelivery, delay: int, settled: Settled, queue: str = "") -> None:
         """Release what was not begun; it comes due again after `delay` ms, where it joins a `queue` behind what is in it."""
-        self._returns.append((member, (delay, queue), settled))
-        self._ring()
+        self._returns.add((member, (delay, queue), settled))
 
     @property
     def pending(self) -> int:
         """How many outcomes and releases are not written yet."""
-        return len(self._outcomes) + len(self._followed) + len(self._returns)
-
-    async def write_until_cancelled(self) -> None:
-        """Write until cancelled."""
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            await self._bell.wait()
-            try:
-                await self._write()
-            except Exception as error:  # whatever it is, outcomes are not dropped: they are tried again
-                if not self.failing:
-                    known = isinstance(error, StoreError)
-                    log.warning("outcomes_wait", error=str(error), pending=self.pending, exc_info=not known)
-                self.failing = True
-                await self._clock.sleep(pause * self._rng.uniform(0.5, 1.0))
-                pause = min(pause * 2, PAUSE_SECONDS_MAX)
-                continue
-            if self.failing:
-                log.info("outcomes_written", pending=self.pending)
-            self.failing, pause = False, FIRST_PAUSE_SECONDS
-            if not self.pending:
-                self._bell.clear()
-                self._empty.set()
+        return len(self._outcomes.rows) + len(self._followed.rows) + len(self._returns.rows)
 
     async def drained(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds until all is written."""
         try:
             async with asyncio.timeout(timeout):
-                await self._empty.wait()
+                while self.pending:  # what is refused with its follow-ups is an outcome then
+                    for one in self._all:
+                        await one.empty.wait()
         except TimeoutError:
             return False
         return True
 
-    def _ring(self) -> None:
-        self._empty.clear()
-        self._bell.set()
-
     async def _write(self) -> None:
-        if self._returns:
-            await self._write_returns()
-        while self._followed:
-            await self._write_followed()
-        batch = list(islice(self._outcomes, OUTCOMES_PER_ITEM_MAX))
-        if not batch:
-            return
+        batch = self._outcomes.first(OUTCOMES_PER_ITEM_MAX)
         settlements = [settlement for _, settlement, _ in batch]
         try:
             kept = await self._store.settle(settlements)
@@ -118,12 +98,12 @@ class Settler:
                 await self._write_alone()
             return
         for (member, _, settled), mine in zip(batch, kept, strict=True):
-            self._outcomes.popleft()
+            self._outcomes.rows.popleft()
             _call_back(settled, member, mine)
 
     async def _write_alone(self) -> None:
         """The first outcome by itself; one that the database refuses is written bare, else left to its lease."""
-        member, settlement, settled = self._outcomes[0]
+        member, settlement, settled = self._outcomes.rows[0]
         mine = False
         for version in (settlement, settlement.replace(detail="", memo=None)):
             try:
@@ -131,39 +111,51 @@ class Settler:
                 break
             except ItemRefused as error:
                 log.error("outcome_refused", delivery=settlement.delivery, error=str(error))
-        self._outcomes.popleft()
+        self._outcomes.rows.popleft()
         _call_back(settled, member, mine)
 
     async def _write_followed(self) -> None:
         """One outcome with what follows on it; where the database refuses that, the outcome alone, which says so."""
-        member, settlement, follow_ups, settled, stored = self._followed[0]
+        member, settlement, follow_ups, settled, stored = self._followed.rows[0]
         try:
             written = await self._store.settle_with(settlement, follow_ups.events)
         except ItemRefused as error:
-            self._followed.popleft()
             log.error("follow_ups_refused", delivery=settlement.delivery, error=str(error))
             detail = f"{settlement.detail}; its follow-ups are not stored: the database refuses them".removeprefix("; ")
             self.settle(member, settlement.replace(detail=detail), settled)
+            self._followed.rows.popleft()
             return
-        self._followed.popleft()
+        self._followed.rows.popleft()
         _call_back(settled, member, written.kept)
         if written.kept:
             _hear(stored, follow_ups, written.accepted, settlement.delivery)
 
     async def _write_returns(self) -> None:
-        batch = list(islice(self._returns, OUTCOMES_PER_ITEM_MAX))
+        batch = self._returns.first(OUTCOMES_PER_ITEM_MAX)
         alike: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
         for member, (delay, queue), _ in batch:
             lease = member.lease
             alike.setdefault((lease.sink if queue else "", queue, delay), []).append((lease.delivery, lease.token))
+        refused: set[int] = set()
         for (sink, queue, delay), pairs in alike.items():
+            refused |= await self._return(sink, queue, pairs, delay)
+        for member, _, settled in batch:  # a release that is written twice changes nothing: its token is spent
+            self._returns.rows.popleft()
+            _call_back(settled, member, member.lease.delivery not in refused)
+
+    async def _return(self, sink: str, queue: str, pairs: Sequence[tuple[int, int]], delay: int) -> set[int]:
+        """Give these back; those that the database refuses even alone, which are left to their leases."""
+        try:
             if queue:
                 await self._store.join_queue(sink, queue, pairs, delay=delay)
             else:
                 await self._store.release(pairs, delay=delay)
-        for member, _, settled in batch:  # a release that is written twice changes nothing: its token is spent
-            self._returns.popleft()
-            _call_back(settled, member, True)
+        except ItemRefused as error:
+            if len(pairs) > 1:
+                return {id_ for pair in pairs for id_ in await self._return(sink, queue, [pair], delay)}
+            log.error("release_refused", delivery=pairs[0][0], error=str(error))
+            return {pairs[0][0]}
+        return set()
 
 
 def _hear(stored: Stored, follow_ups: FollowUps, accepted: Sequence[Accepted], delivery: int) -> None:

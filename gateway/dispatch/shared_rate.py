@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import StoreError
+from gateway.runtime.background import Bell
 from gateway.runtime.clock import Clock
+from gateway.runtime.duty import Duties
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.outbox.rates import HOLD_MS, RateUse
 from gateway.store.store import Store
@@ -26,30 +30,29 @@ class SharedRates:
         self._store = store
         self._clock = clock
         self._lanes = lanes
-        self._renew_at = 0.0
-        self._failing = False
+        self._bell = Bell(clock)
 
     def begin(self, lane: Lane) -> None:
         """A new lane has no tokens before it was given a share."""
         if lane.pace is not None and self._store.shared:
             lane.pace.grant(0, 0.0)
-            self._renew_at = 0.0
+            self._bell.ring()
+
+    async def start(self, duties: Duties) -> list[asyncio.Task[None]]:
+        """Begin to ask for shares; the first are there when this returns, where the store can give them."""
+        if not self._store.shared:
+            return []
+        with contextlib.suppress(StoreError):  # it is asked again at once, and said then
+            await self.renew()
+        return [duties.begin("rates", self.renew, RENEW_SECONDS, bell=self._bell)]
 
     async def renew(self) -> None:
-        """Ask for the shares again, if it is time. Never raises: a share that is not renewed ends, and what waits waits."""
+        """Ask for the shares again. Raises StoreError: a share that is not renewed ends, and what waits waits."""
         now = self._clock.monotonic()
-        uses = self._uses(now) if self._store.shared and now >= self._renew_at else []
+        uses = self._uses(now)
         if not uses:
             return
-        self._renew_at = now + RENEW_SECONDS
-        try:
-            shares = await self._store.share_rates(uses)
-        except StoreError as error:
-            if not self._failing:
-                log.warning("rates_not_shared", error=str(error))
-            self._failing = True
-            return
-        self._failing = False
+        shares = await self._store.share_rates(uses)
         lanes = self._lanes()
         for sink, share in shares.items():
             lane = lanes.get(sink)

@@ -85,6 +85,8 @@ class WorkerPool:
         self._workers = {worker for worker in self._workers if not worker.done()}
         if not self.ending:
             self.start()
+            for _ in range(len(self._waiting)):  # one who died may have been called in place of one who lives
+                self._call_one()
         return lost
 
     async def end(self, grace: float) -> list[Dispatch]:

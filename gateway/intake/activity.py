@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Final
 
 from gateway.errors import StoreError
 from gateway.plugin import Callback
-from gateway.runtime.clock import Clock
+from gateway.runtime.duty import Duties
 from gateway.runtime.failure_shield import harmless
 from gateway.store.records import Heard
 from gateway.store.store import Store
@@ -23,9 +25,8 @@ class SourceActivity:
     Those are the only ones that are answered 2xx and stand in no other table, and yet somebody may look for them.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._clock = clock
         self._taken: dict[str, float] = {}
         self._ignored: dict[str, dict[str, Heard]] = {}
 
@@ -42,14 +43,17 @@ class SourceActivity:
             at = round(callback.received_at.timestamp() * 1000)
             types[vendor_type] = Heard(source, at, ignored=True, vendor_type=vendor_type, size=len(callback.body))
 
-    async def write_until_cancelled(self) -> None:
-        """Write what is new every few seconds, until cancelled."""
-        while True:
-            await self._clock.sleep(WRITE_INTERVAL_SECONDS)
+    def start(self, duties: Duties) -> asyncio.Task[None]:
+        """Write what is new every few seconds from now on."""
+        return duties.begin("source activity", self.write, WRITE_INTERVAL_SECONDS, first=WRITE_INTERVAL_SECONDS)
+
+    async def end(self) -> None:
+        """Write the last of it, if the store is there."""
+        with contextlib.suppress(StoreError):
             await self.write()
 
     async def write(self) -> None:
-        """Write what is new; where the store cannot now, the next time."""
+        """Write what is new; where the store cannot now, the next time. Raises StoreError."""
         taken, ignored = self._taken, self._ignored
         if not taken and not ignored:
             return
@@ -58,9 +62,10 @@ class SourceActivity:
         rows += [one for types in ignored.values() for one in types.values()]
         try:
             await self._store.heard(rows)
-        except StoreError:
+        except Exception:
             self._taken = {**taken, **self._taken}
             self._ignored = {name: {**ignored.get(name, {}), **types} for name, types in _both(ignored, self._ignored)}
+            raise
 
 
 def _both(

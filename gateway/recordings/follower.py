@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from gateway.errors import StoreError
 from gateway.model import RECORDING_OVERDUE, RECORDING_RECOVERED, SOURCE_SILENT, Event
 from gateway.recordings.silence import silent_sources
 from gateway.recordings.watch_event import new_watch_event, watch_event
 from gateway.recordings.watch_setup import WatchSetup
 from gateway.routing import RoutingDecision
 from gateway.runtime.clock import Clock
-from gateway.runtime.lean_imports import import_structlog
+from gateway.runtime.duty import Duties
 from gateway.states import AlarmType
 from gateway.store.outbox import activity
 from gateway.store.outbox.recording_joins import Followed
@@ -22,12 +22,12 @@ from gateway.store.records import NewEvent
 from gateway.store.store import Store
 
 LOOK_SECONDS: Final = 1.0  # between two looks for what is new
+MORE_SECONDS: Final = 0.1  # between two pieces of what is overdue
 REST_SHARE: Final = 49.0  # times as long as a full step took it rests, so that accepting loses 2 % to it at most
 QUIET_REST_SHARE: Final = (
     9.0  # where nobody was accepted for QUIET_SECONDS: what came in a storm is joined soon after it
 )
 QUIET_SECONDS: Final = 1.0
-log = import_structlog().get_logger("gateway.recordings")
 
 
 class GrowingMetric(Protocol):
@@ -77,43 +77,52 @@ class RecordingFollower:
         self._stored = stored
         self._see = see
         self._applied: WatchSetup | None = None
+        self._applying = asyncio.Lock()
         self._waited_since = clock.now()  # for sources that were never heard
 
-    async def follow_until_cancelled(self) -> None:
-        """Look, and look again; what goes wrong is tried again at the next look."""
-        while True:
-            rest = LOOK_SECONDS
-            try:
-                followed = await self.look_once()
-                if followed.more:
-                    quiet = not self._store.accepted_within(QUIET_SECONDS)
-                    rest = min(followed.seconds * (QUIET_REST_SHARE if quiet else REST_SHARE), LOOK_SECONDS)
-            except StoreError as error:
-                log.warning("recordings_not_followed", error=str(error))
-            except Exception:
-                log.exception("recordings_not_followed")
-            await self._clock.sleep(rest)
+    def start(self, duties: Duties) -> list[asyncio.Task[None]]:
+        """Begin: to join, to tell what did not come, and to see which sources are silent. Neither waits for another."""
+        return [
+            duties.begin("recordings", self._follow, LOOK_SECONDS),
+            duties.begin("overdue", self.tell_due, LOOK_SECONDS),
+            duties.begin("silence", self.look_for_silence, LOOK_SECONDS),
+        ]
 
-    async def look_once(self) -> Followed:
-        """One step, and what is due after it. Raises StoreError.
-
-        Nothing is told while events wait to be joined, because what is waited for may be among them.
-        """
-        setup = self._setup()
-        if setup != self._applied:
-            await self._store.apply_watches(setup.events)
-            self._applied = setup
-            for rule in setup.events:  # at 0 from the start, because a series that begins at 1 has no increase
-                for type in (RECORDING_OVERDUE, RECORDING_RECOVERED):
-                    self._metrics.watches_told.labels(rule.name, type)
-        followed = await self._store.follow_recordings(setup.events)
-        self._metrics.recording_events.inc(followed.looked)
+    async def _follow(self) -> float:
+        followed = await self.join_next()
         if not followed.more:
-            await self._store_due(setup)
-            await self._look_for_silence(setup)
+            return LOOK_SECONDS
+        quiet = not self._store.accepted_within(QUIET_SECONDS)
+        return min(followed.seconds * (QUIET_REST_SHARE if quiet else REST_SHARE), LOOK_SECONDS)
+
+    async def join_next(self) -> Followed:
+        """One step. Raises StoreError."""
+        followed = await self._store.follow_recordings((await self._applied_setup()).events)
+        self._metrics.recording_events.inc(followed.looked)
         return followed
 
-    async def _store_due(self, setup: WatchSetup) -> None:
+    async def _applied_setup(self) -> WatchSetup:
+        """The rules of the configuration that runs now, once recordings wait by them."""
+        async with self._applying:
+            setup = self._setup()
+            if setup != self._applied:
+                await self._store.apply_watches(setup.events)
+                self._applied = setup
+                for rule in setup.events:  # at 0 from the start, because a series that begins at 1 has no increase
+                    for type in (RECORDING_OVERDUE, RECORDING_RECOVERED):
+                        self._metrics.watches_told.labels(rule.name, type)
+            return setup
+
+    async def tell_due(self) -> float:
+        """Tell what is overdue, or came after all; the seconds until the next time. Raises StoreError.
+
+        What is overdue is told once everything that came in time is joined, because what is waited for may be among it.
+        """
+        setup = await self._applied_setup()
+        return MORE_SECONDS if await self._store_due(setup) else LOOK_SECONDS
+
+    async def _store_due(self, setup: WatchSetup) -> bool:
+        """Whether there may be more."""
         events: dict[str, Event] = {}
 
         def make(row: WatchDue, behind: Event) -> NewEvent:
@@ -121,12 +130,16 @@ class RecordingFollower:
             events[event.id] = event
             return new_watch_event(event, self._decide(event), self._keeps_order)
 
-        for told in await self._store.tell_watches(setup.events, make):
+        told_now, more = await self._store.tell_watches(setup.events, make)
+        for told in told_now:
             event = events[told.new.event.id]
             self._metrics.watches_told.labels(str(event.extra["watch"]), event.type).inc()
             self._stored(event, told)
+        return more
 
-    async def _look_for_silence(self, setup: WatchSetup) -> None:
+    async def look_for_silence(self) -> None:
+        """See which sources are silent, and which are not any more. Raises StoreError."""
+        setup = self._setup()
         if not setup.silence:
             return
         known = await self._store.ask(activity.all_activity)

@@ -8,26 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from gateway.runtime.background import WORK_PAUSE_SECONDS_MAX, Bell, LoopFailures, tireless
 from gateway.runtime.clock import Clock
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter
+
+    from gateway.runtime.metrics import SecondsElsewhere
 
 LATE_SECONDS_MAX: Final = 300.0  # past its time, before a person is told
 
 Work = Callable[[], Awaitable[float | None]]
 
 
-class FailureCount(Protocol):
-    """One counter."""
+class DutyMetrics(Protocol):
+    """Where it is counted, and what asks how late each is."""
 
-    def inc(self) -> None: ...
-
-
-class FailureCounts(Protocol):
-    """The metric `duty_failures`."""
-
-    def labels(self, duty: str, /) -> FailureCount: ...
+    @property
+    def duty_failures(self) -> Counter: ...
+    @property
+    def duty_late_seconds(self) -> SecondsElsewhere: ...
 
 
 class LateDuty(NamedTuple):
@@ -45,7 +47,7 @@ class Duty:
     ) -> None:
         self.name = name
         self.busy = False  # a pass is under way
-        self.counted: FailureCount | None = None
+        self.counted: Counter | None = None
         self.patience = patience
         self._work = work
         self._every = every
@@ -88,10 +90,12 @@ class Duty:
 class Duties:
     """All of one gateway."""
 
-    def __init__(self, clock: Clock | None = None, failures: FailureCounts | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, metrics: DutyMetrics | None = None) -> None:
         self._clock = clock or Clock()
-        self._failures = failures
+        self._failures = None if metrics is None else metrics.duty_failures
         self._duties: dict[str, Duty] = {}
+        if metrics is not None:
+            metrics.duty_late_seconds.seconds = self.late
 
     def begin(
         self,

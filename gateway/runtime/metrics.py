@@ -122,7 +122,7 @@ class Metrics:
         )
         self.log_lines_dropped.count = lines_dropped
         self.duty_failures = self._counter("duty_failures", "Passes of background duties that failed.", "duty")
-        self.duty_late_seconds = _SecondsElsewhere(
+        self.duty_late_seconds = SecondsElsewhere(
             "duty_late_seconds",
             "Seconds since a pass of a background duty was due that has not ended well yet.",
             ("duty",),
@@ -194,7 +194,7 @@ class BoundedLabel:
         return value
 
 
-class _SecondsElsewhere(Gauge):
+class SecondsElsewhere(Gauge):
     """Asked when it is read: what never ends tells nobody how late it is."""
 
     seconds: Callable[[], Mapping[str, float]] | None = None

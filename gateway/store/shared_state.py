@@ -27,7 +27,7 @@ from gateway.store.outbox.conditions import AlarmDue, Announced, Seen
 from gateway.store.outbox.rates import RateUse
 from gateway.store.outbox.reconciliation import PageStored, ReconciliationRow, Run
 from gateway.store.outbox.retention import Keep
-from gateway.store.outbox.watch_due import Told, WatchDue, store_due
+from gateway.store.outbox.watch_due import Told, WatchDue, is_due, store_due
 from gateway.store.outbox.watches import WatchRule
 from gateway.store.records import Due, Gate, NewEvent
 
@@ -135,20 +135,22 @@ class SharedState:
         step = partial(recording_joins.follow, most=self._backend.step_rows, rules=tuple(rules))
         return await self._backend.background(self._writer, step)
 
-    def apply_watches(self, rules: Sequence[WatchRule]) -> Future[None]:
+    async def apply_watches(self, rules: Sequence[WatchRule]) -> None:
         """From now on recordings wait by these rules."""
-        return self._writer.put(Kind.CALL, lambda session: watches.apply(session, tuple(rules)))
+        step = partial(watches.apply_step, rules=tuple(rules), most=self._backend.step_rows)
+        while await self._backend.background(self._writer, step):
+            pass
 
     async def tell_watches(
         self, rules: Sequence[WatchRule], make: Callable[[WatchDue, Event], NewEvent]
-    ) -> Sequence[Told]:
-        """Store what is overdue or came after all, each once for all gateways. `make` is called on the writer's thread."""
-        if not await self._backend.reader.ask(watches.is_due):
-            return ()
-        told: Sequence[Told] = await self._writer.put(
-            Kind.CALL, lambda session: store_due(session, tuple(rules), make, self._owner)
-        )
-        return told
+    ) -> tuple[Sequence[Told], bool]:
+        """Store some of what is overdue or came after all, each once for all gateways, and whether there may be more. `make` is
+        called on the writer's thread."""
+        if not await self._backend.reader.ask(is_due):
+            return (), False
+        most = self._backend.step_rows
+        step = partial(store_due, rules=tuple(rules), make=make, owner=self._owner, most=most)
+        return await self._writer.put_background(step)
 
     # -- asking vendors for their lists
 

@@ -9,7 +9,7 @@ import time
 from asyncio import Future
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from gateway.errors import StoreFull, StoreUnavailable
 from gateway.runtime.clock import Clock
@@ -42,7 +42,6 @@ from gateway.text.store_address import parse_address
 
 __all__ = ["Keep", "Store"]
 
-REPAIR_INTERVAL_SECONDS: Final = 3600.0  # seconds between two looks for rows that a clock jump put too far ahead
 
 T = TypeVar("T")
 log = import_structlog().get_logger("gateway.store")
@@ -79,7 +78,7 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
         self._leads: dict[str, int] = {}  # sink -> which of lanes 0 and 1 leads its next claim
         self._wake: Callable[[str], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._repair_at = self._beat_at = 0.0
+        self._beat_at = 0.0
         self._news = Tally()
         self._sweeping = asyncio.Lock()
         self._recounting: asyncio.Task[None] | None = None
@@ -119,7 +118,6 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
             text = session.explain(error)
             session.close()
             raise kind(f"{self._backend.address.shown} cannot be used: {text}") from None
-        self._repair_at = time.monotonic() + REPAIR_INTERVAL_SECONDS
         return session
 
     def _take_over(self, session: Bulk) -> None:
@@ -185,17 +183,25 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
         return self._writer.put(Kind.CALL, lambda session: audit.begin(session, entry, done, result))
 
     async def sweep(self) -> int:
-        """One pass of retention in small batches; the number of events deleted. Once an hour also the repair of rows
-        that a jump of the clock put too far ahead. Raises StoreUnavailable."""
+        """One pass of retention in small batches; the number of events deleted. Raises StoreUnavailable."""
         async with self._sweeping:  # two passes at once would only do the same work twice
-            if time.monotonic() >= self._repair_at:
-                await self._writer.put_background(lambda session: self._spans.repair(session, alone=False))
-                self._repair_at = time.monotonic() + REPAIR_INTERVAL_SECONDS
-            await self._recount()
-            deleted = await sweep(self._backend, self._writer, self._keep)
-            if self._encrypted:
-                await reencrypt(self._backend, self._writer)
-            return deleted
+            await self._recount_quietly()
+            return await sweep(self._backend, self._writer, self._keep)
+
+    async def repair_clocks(self) -> None:
+        """Pull back, in small batches, what a jump of the clock put too far ahead. Raises StoreUnavailable."""
+        step = partial(self._spans.repair_step, most=self._backend.step_rows)
+        while await self._backend.background(self._writer, step):
+            pass
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether there is a key to encrypt with."""
+        return self._encrypted
+
+    async def reencrypt(self) -> None:
+        """Go on with a change of the key, for a while and in small batches. Raises StoreUnavailable, StoreKeyMissing."""
+        await reencrypt(self._backend, self._writer)
 
     def healthy(self) -> bool:
         """Whether the writer's last commit worked. Never blocks."""

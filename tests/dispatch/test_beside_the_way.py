@@ -51,7 +51,7 @@ async def test_shares_of_a_rate_that_are_not_to_be_had_are_asked_for_again(
         assert house.rows() == ["delivered"]
         await house.close(0.05)
     said = [line["event"] for line in logs]
-    assert (said.count("rates_not_shared"), said.count("rates_not_left")) == (1, 1)
+    assert (said.count("background_failed"), said.count("rates_not_left")) == (1, 1)
 
 
 async def test_erasures_that_cannot_be_read_are_told_later(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from gateway.dispatch import claimer
 from gateway.errors import ItemRefused, StoreUnavailable, Unavailable
 from gateway.model import Delivery
+from gateway.runtime.background import WORK_PAUSE_SECONDS_MAX
 from gateway.store.records import Due, Gate, Lease, Settlement
 from gateway.store.store import Store
 from tests.patience import eventually
@@ -143,7 +144,8 @@ async def test_outcomes_wait_in_memory_while_the_store_is_away_and_nothing_new_i
     assert len(sink.seen) == 24  # nothing was sent twice
     said = [line["event"] for line in logs]
     assert said.count("outcomes_wait") == said.count("outcomes_written") == 1
-    assert said.count("poll_failed") == 1
+    polls = [line for line in logs if line["event"] == "background_failed" and line["what"] == "poll"]
+    assert len(polls) == 1
 
 
 async def test_a_claim_that_fails_is_sent_again(build: Build, cut: None) -> None:
@@ -269,11 +271,11 @@ async def test_a_bug_in_a_claim_is_logged_and_the_lane_goes_on(build: Build, mon
 async def test_a_bug_in_the_poll_is_logged_and_the_poll_goes_on(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     house = await build(Scripted())
     with monkeypatch.context() as patched, capture_logs() as logs:
-        patched.setattr("gateway.dispatch.dispatcher.Dispatcher._count", broken)
+        patched.setattr("gateway.dispatch.poll.LanePoll._poll_once", broken)
         await house.later(8)
-    assert "poll_failed" in [line["event"] for line in logs]
+    assert ("background_failed", "poll") in [(line["event"], line.get("what")) for line in logs]
     await house.fill(1)
-    await house.later(2)
+    await house.later(WORK_PAUSE_SECONDS_MAX)
     await eventually(lambda: house.rows() == ["delivered"])
 
 

@@ -50,7 +50,7 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
         Change("gateway/store/outbox/statements.py", f"RENEW{_LENGTHENED}\n", f"RENEW{_LEFT}\n"),
     ),
     "nobody is told of rows, and nobody looks": (
-        Change("gateway/dispatch/dispatcher.py", "await self._poll_once()\n", "await asyncio.sleep(0)\n"),
+        Change("gateway/dispatch/poll.py", "await self._poll_once()\n", "await asyncio.sleep(0)\n"),
         Change("gateway/store/postgres/notices.py", "who != self._who:", "who == sink:"),
     ),
 }

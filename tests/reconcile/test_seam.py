@@ -113,10 +113,12 @@ async def test_a_listed_file_ends_what_a_watch_waits_for(lite: str, vendor: Vend
         row = entry(1, START)
         await gateway.send("RECORD_NEW_FILE_START", fields={"stream": row["stream"], "record_format": "HLS"})
         await gateway.advance(660)
-        await gateway.gateway._recordings.look_once()
+        await gateway.gateway._recordings.join_next()
+        await gateway.gateway._recordings.tell_due()
         vendor.rows = [row]
         await asked(gateway)
         for _ in range(2):
-            await gateway.gateway._recordings.look_once()
+            await gateway.gateway._recordings.join_next()
+            await gateway.gateway._recordings.tell_due()
         types = [one.type.removeprefix("recording.") for one in gateway.events()]
         assert types == ["file.started", "overdue", "file.completed", RECORDING_RECOVERED.removeprefix("recording.")]

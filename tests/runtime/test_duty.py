@@ -71,7 +71,7 @@ async def test_each_kind_of_failure_is_said_once_with_growing_rests_until_it_goe
     metrics = Metrics(clock)
     work = Passes(clock, ends)
     with capture_logs() as logs:
-        task = Duties(clock, metrics.duty_failures).begin("poll", work, 1.0)
+        task = Duties(clock, metrics).begin("poll", work, 1.0)
         await pass_time(clock, 20)
     said = [(line["event"], line["what"], line.get("error"), line.get("failures")) for line in logs]
     assert said == [
@@ -102,8 +102,7 @@ async def test_a_pass_says_how_long_to_rest_and_a_bell_brings_the_next_one_forwa
 async def test_how_late_each_is_can_be_read_while_it_hangs_and_a_person_is_told_in_the_end() -> None:
     clock = FrozenClock()
     metrics = Metrics(clock)
-    duties = Duties(clock)
-    metrics.duty_late_seconds.seconds = duties.late
+    duties = Duties(clock, metrics)
     patient = Passes(clock, lambda _: "hang")
     tasks = [
         duties.begin("retention", patient, EVERY, patience=2 * LATE_SECONDS_MAX),

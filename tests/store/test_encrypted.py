@@ -209,7 +209,7 @@ async def test_a_sweep_seals_anew_what_stands_under_another_key(opened: Opener, 
     await write_everything(store)
     await store.close()
     store = await opened(cipher=both())
-    await store.sweep()
+    await store.reencrypt()
     assert keys_of_rows(url) == {"new"}
     full = await store.ask(lambda reader: event_full.full(reader, event(1).id))
     assert (full.raw, json.loads(full.routing)) == (MARKER.encode(), [MARKER])
@@ -238,7 +238,7 @@ async def test_a_change_of_the_key_goes_on_where_it_was(encrypted: Store, opened
     step = await store.write(lambda writer: key_change.step(writer, 2))
     assert step is not None
     assert (step.after, step.rows) == (6, 6)
-    await store.sweep()
+    await store.reencrypt()
     assert keys_of_rows(url) == {"new"}
     assert await store.write(lambda writer: key_change.step(writer, 2)) is None  # it has ended
 

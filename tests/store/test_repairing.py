@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 import pytest
@@ -41,11 +41,22 @@ async def test_what_a_jump_put_far_away_is_pulled_back_within_the_hour(
     store = await opened()
     await take(store, new(1, "app", lease=LEASE))
     act(url, clock, "UPDATE deliveries SET due_at = due_at + 2592000000")  # by a gateway that did not see the jump
-    await store.sweep()
     assert not await store.claim("app", 10, LEASE)
-    store._repair_at = time.monotonic()
-    await store.sweep()
+    await store.repair_clocks()
     assert len(await store.claim("app", 10, LEASE)) == 1
+
+
+async def test_what_a_jump_put_far_away_is_pulled_back_in_small_pieces(
+    opened: Opener, url: str, clock: FrozenClock
+) -> None:
+    store = await opened()
+    store._backend.step_rows = 5
+    await take(store, *(new(n, "app", lease=LEASE if n % 2 else None) for n in range(12)))
+    act(url, clock, "UPDATE deliveries SET due_at = due_at + 2592000000")
+    step = partial(store._spans.repair_step, most=5)
+    more = [await store._backend.background(store._writer, step) for _ in range(3)]
+    assert more == [True, True, False]
+    assert len(await store.claim("app", 20, LEASE)) == 12
 
 
 async def test_an_honest_long_delay_is_not_pulled_back_even_after_a_restart(
@@ -59,8 +70,7 @@ async def test_an_honest_long_delay_is_not_pulled_back_even_after_a_restart(
     await store.release([(second.delivery, second.token)], delay=day)
     await store.close()
     store = await opened()
-    store._repair_at = time.monotonic()
-    await store.sweep()
+    await store.repair_clocks()
     assert {due for (due,) in table(url, "due_at", "deliveries")} == {clock.ms() + day}
     assert table(url, "value", "meta WHERE name = 'longest_delay'") == [(str(2**27),)]
 

@@ -98,7 +98,7 @@ async def test_a_change_of_the_key_that_is_half_done_goes_on_where_it_is_taken(
     lost = Cipher({"new": NEW}, lost=["old"])
     assert {"'old', which store.encryption.lost says is lost" in text for text in verified(there, lost)} == {True}
     store = await open_at(url=there, cipher=both())
-    await store.sweep()
+    await store.reencrypt()
     await store.close()
     assert keys_of_rows(there) == {"new"}
     [(kept,)] = table(there, "value", "meta WHERE name = 'fingerprint_key'")

@@ -53,7 +53,7 @@ async def tell(store: Store, *rules: WatchRule) -> list[tuple[str, str | None]]:
     """What is told now: type and stream."""
     await follow_with(store, rules)
     told: list[tuple[str, str | None]] = []
-    while some := await store.tell_watches(rules, make):
+    while some := (await store.tell_watches(rules, make))[0]:
         told += [(one.new.event.type, one.new.event.stream) for one in some]
     return told
 
@@ -95,7 +95,7 @@ async def test_what_is_told_says_what_it_waits_for(store: Store, clock: FrozenCl
     await come(store, behind)
     await follow_with(store, [NO_FILE])
     clock.advance(HOUR)
-    (told,) = await store.tell_watches([NO_FILE], make)
+    (told,), _ = await store.tell_watches([NO_FILE], make)
     made = told.new.event
     assert (made.source, made.domain, made.app, made.task_id) == (behind.source, behind.domain, behind.app, "t")
     assert {name: made.extra[name] for name in ("watch", "expected", "behind", "behind_type")} == {
@@ -224,7 +224,7 @@ async def many_are_told_once(opened: Opener, url: str, clock: FrozenClock, count
     clock.advance(10)
     told: Counter[str | None] = Counter()
     while some := [
-        one for got in await asyncio.gather(*(one.tell_watches([NO_FILE], make) for one in stores)) for one in got
+        one for got, _ in await asyncio.gather(*(one.tell_watches([NO_FILE], make) for one in stores)) for one in got
     ]:
         told.update(one.new.event.stream for one in some)
     assert set(told) == {f"s{n}" for n in range(count) if n % 10}

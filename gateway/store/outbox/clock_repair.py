@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gateway.store.engine.batch import Bulk
@@ -49,13 +49,28 @@ class Spans:
 
     def repair(self, session: Session, *, alone: bool) -> None:
         """Pull rows that lie too far ahead to now. `alone`: no gateway sends, so every lease has ended but a consumer's."""
-        longest = {kind: self._longest_noted(session, kind) for kind in _LIMITS}
-        for (sink,) in session.rows(sql.NAMES):
-            if alone:
+        if alone:
+            for (sink,) in session.rows(sql.NAMES):
                 session.change(sql.PULL_OWN, {"sink": sink, "rank": Rank.LEASED, "longest": 0})
-            session.change(sql.PULL, {"sink": sink, "rank": Rank.LEASED, "longest": longest["lease"]})
-            for rank in (Rank.FRESH, Rank.AGAIN, Rank.LAST):
-                session.change(sql.PULL, {"sink": sink, "rank": rank, "longest": longest["delay"]})
+        for far in self._far(session):
+            session.change(sql.PULL, far)
+
+    def repair_step(self, session: Session, most: int) -> bool:
+        """Pull up to `most` of them; False: there are no more."""
+        left = most
+        with session.atomic():
+            for far in self._far(session):
+                left -= session.change(sql.PULL_SOME, {**far, "most": left})
+                if left <= 0:
+                    return True
+        return False
+
+    def _far(self, session: Session) -> Iterator[Mapping[str, object]]:
+        """What lies too far ahead: of each sink and rank, past so many ms."""
+        lease, delay = (self._longest_noted(session, kind) for kind in ("lease", "delay"))
+        for (sink,) in session.rows(sql.NAMES):
+            for rank in (Rank.LEASED, Rank.FRESH, Rank.AGAIN, Rank.LAST):
+                yield {"sink": sink, "rank": rank, "longest": lease if rank is Rank.LEASED else delay}
 
     def _longest_noted(self, session: Session, kind: str) -> int:
         noted = value_of(session.rows(_NOTED, {"name": f"longest_{kind}"}))

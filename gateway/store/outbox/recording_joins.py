@@ -33,6 +33,7 @@ _LATE: Final = f"""SELECT e.* FROM json_to_recordset(CAST(:gaps AS json)) AS v (
   WHERE NOT EXISTS (SELECT 1 FROM recording_events j WHERE j.event = e.seq)"""  # noqa: S608  of PostgreSQL alone
 _ONE: Final = f"SELECT {COLUMNS} FROM events WHERE seq = :seq AND held IS NULL"  # noqa: S608
 _LAST: Final = "SELECT max(seq) FROM events"
+_NEXT_AT: Final = "SELECT received_at FROM events WHERE seq > :after ORDER BY seq LIMIT 1"
 _JOINED: Final = "SELECT recording FROM recording_events WHERE event = :event"
 _AROUND: Final = f"""{RECORDING} WHERE source = :source AND subject = :subject AND from_at <= :at
   ORDER BY from_at DESC LIMIT 2"""
@@ -65,6 +66,13 @@ def behind(session: Session) -> bool:
     mark = json.loads(value_of(session.rows(_MARK)) or "{}")
     last = value_of(session.rows(_LAST)) or 0
     return bool(last > mark.get("at", 0) or mark.get("gaps"))
+
+
+def joined_until(session: Session) -> int | None:
+    """When the first event came that nobody has joined yet (ms): all that came before is joined. None: every event is."""
+    mark = json.loads(value_of(session.rows(_MARK)) or "{}")
+    at: int | None = value_of(session.rows(_NEXT_AT, {"after": mark.get("at", 0)}))
+    return at
 
 
 def lock(session: Session) -> None:

@@ -198,6 +198,10 @@ BEAT: Final = """INSERT INTO gateways (owner, started_at, seen_at) VALUES (:owne
 PULL: Final = """UPDATE deliveries SET due_at = :now WHERE sink = :sink AND rank = :rank AND state IN ('waiting','sending')
   AND due_at > :now + :longest"""
 """`longest` is what a lease or a delay can honestly be; what lies further was written by a clock that stood wrong."""
+PULL_SOME: Final = """UPDATE deliveries SET due_at = :now WHERE state IN ('waiting','sending') AND due_at > :now + :longest
+  AND id IN (SELECT d.id FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank AND d.state IN ('waiting','sending')
+    AND d.due_at > :now + :longest ORDER BY d.due_at DESC, d.id DESC LIMIT :most)"""
+"""The same of so many rows, for while others wait for the writer."""
 PULL_OWN: Final = f"{PULL} AND coalesce(owner, '') <> '{CONSUMER}'"
 """The same but for what consumers hold, because they do not end with the gateway."""
 

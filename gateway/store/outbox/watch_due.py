@@ -10,15 +10,18 @@ from gateway.model import Event
 from gateway.states import WatchState
 from gateway.store.engine.batch import Bulk, read_event
 from gateway.store.engine.encrypted_rows import EventKey, open_event
-from gateway.store.engine.session import Columns
+from gateway.store.engine.session import Columns, Session
 from gateway.store.outbox.accept import accept
-from gateway.store.outbox.recording_joins import lock, overdue_by, put_in
+from gateway.store.outbox.recording_joins import joined_until, lock, overdue_by, put_in
 from gateway.store.outbox.watches import WatchRule
 from gateway.store.records import Accepted, NewEvent
 
-TELL_ROWS_MAX: Final = 100  # of one transaction
+# what came in time is joined: it may be among what is not, and then nothing is overdue
+_RIPE: Final = """w.state IN ('waiting', 'back') AND w.due_at <= :now
+  AND (w.state = 'back' OR w.due_at < coalesce(CAST(:joined AS bigint), w.due_at + 1))"""
+_IS_DUE: Final = f"SELECT 1 FROM watches w WHERE {_RIPE} LIMIT 1"  # noqa: S608
 _DUE: Final = f"""SELECT w.id, w.rule, w.state, w.expect, w.since_at, w.recording, w.event, :now FROM watches w
-  WHERE w.state IN ('waiting', 'back') AND w.due_at <= :now ORDER BY w.due_at, w.id LIMIT {TELL_ROWS_MAX}"""  # noqa: S608
+  WHERE {_RIPE} ORDER BY w.due_at, w.id LIMIT :most"""  # noqa: S608
 _EVENT: Final = "SELECT body, raw, raw_type, variant, supersedes, source, id FROM events WHERE seq = :event"
 _DROP: Final = "DELETE FROM watches WHERE id = :id"
 _TOLD: Final = "UPDATE watches SET state = CASE WHEN state = 'waiting' THEN 'overdue' ELSE 'over' END WHERE id = :id"
@@ -50,15 +53,22 @@ class Told(NamedTuple):
     accepted: Accepted
 
 
+def is_due(session: Session) -> bool:
+    """Whether something is to be told; along the index of what is due."""
+    return bool(session.rows(_IS_DUE, {"joined": joined_until(session)}))
+
+
 def store_due(
-    session: Bulk, rules: Sequence[WatchRule], make: Callable[[WatchDue, Event], NewEvent], owner: str
-) -> Sequence[Told]:
-    """Store what is due, as events of its recording. Rows of rules that are gone, or whose event is, go too."""
+    session: Bulk, rules: Sequence[WatchRule], make: Callable[[WatchDue, Event], NewEvent], owner: str, most: int
+) -> tuple[Sequence[Told], bool]:
+    """Store what is due, `most` of it, as events of its recording, and whether there may be more. Rows of rules that are gone,
+    or whose event is, go too."""
     names = {rule.name for rule in rules}
     stored: list[Told] = []
     with session.atomic():
         lock(session)
-        for row in [WatchDue(*columns) for columns in session.rows(_DUE)]:
+        due = session.rows(_DUE, {"joined": joined_until(session), "most": most})
+        for row in [WatchDue(*columns) for columns in due]:
             rows = session.rows(_EVENT, {"event": row.event}) if row.rule in names else ()
             event = _event(session, next(iter(rows))) if rows else None
             if event is None:
@@ -73,7 +83,7 @@ def store_due(
             for (seq,) in session.rows(_SEQ, {"source": new.event.source, "id": new.event.id}):
                 put_in(session, seq, row.recording)
             stored.append(Told(new, accepted))
-    return stored
+    return stored, len(due) == most
 
 
 def _event(session: Bulk, columns: Columns) -> Event | None:

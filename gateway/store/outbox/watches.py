@@ -26,11 +26,15 @@ _ARM: Final = """INSERT INTO watches (rule, recording, event, expect, state, sin
 _ANY: Final = "SELECT 1 FROM watches WHERE recording = :recording AND rule = :rule LIMIT 1"
 _USED: Final = """SELECT count(*) FROM watches WHERE recording = :recording AND rule = :rule
   AND state IN ('met', 'back', 'over')"""
-_WITHIN: Final = """UPDATE watches SET due_at = since_at + :within
-  WHERE rule = :rule AND state = 'waiting' AND due_at <> since_at + :within"""
-_PULL: Final = """UPDATE watches SET since_at = :now, due_at = :now + :within
-  WHERE rule = :rule AND state = 'waiting' AND since_at > :now"""
-_IS_DUE: Final = "SELECT 1 FROM watches WHERE state IN ('waiting', 'back') AND due_at <= :now LIMIT 1"
+# along the index of what is due, whose condition stands here word for word
+_SOME: Final = """id IN (SELECT w.id FROM watches w WHERE w.state IN ('waiting', 'back') AND w.state = 'waiting'
+  AND w.rule = :rule AND {} LIMIT :most)"""
+_WITHIN: Final = "UPDATE watches SET due_at = since_at + :within WHERE " + _SOME.format(  # noqa: S608
+    "w.due_at <> w.since_at + :within"
+)
+_PULL: Final = "UPDATE watches SET since_at = :now, due_at = :now + :within WHERE " + _SOME.format(  # noqa: S608
+    "w.since_at > :now"
+)
 _MISSING: Final = (
     "SELECT DISTINCT expect FROM watches WHERE recording = :recording AND state = 'overdue' ORDER BY expect"
 )
@@ -89,19 +93,18 @@ def _arm(session: Session, rule: WatchRule, sign: Sign, of: Mapping[str, object]
     session.change(_ARM, {**of, **values, "state": "met" if met else "waiting", "due": sign.received_at + rule.within})
 
 
-def apply(session: Session, rules: Sequence[WatchRule]) -> None:
+def apply_step(session: Session, rules: Sequence[WatchRule], most: int) -> bool:
     """From now on these rules hold: what waits is due by them. What waits since a time to come, because the clock was set
-    back while no gateway ran, waits from now. Rules that are gone are found when their rows are due."""
+    back while no gateway ran, waits from now. Rules that are gone are found when their rows are due. `most` rows; False: there
+    are no more."""
+    left = most
     with session.atomic():
         for rule in rules:
-            of = {"rule": rule.name, "within": rule.within}
-            session.change(_WITHIN, of)
-            session.change(_PULL, of)
-
-
-def is_due(session: Session) -> bool:
-    """Whether something is to be told; along the index of what is due."""
-    return bool(session.rows(_IS_DUE))
+            for change in (_PULL, _WITHIN):
+                left -= session.change(change, {"rule": rule.name, "within": rule.within, "most": left})
+                if left <= 0:
+                    return True
+    return False
 
 
 def overdue_types(session: Session, recording: int) -> Sequence[str]:
