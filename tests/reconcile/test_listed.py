@@ -46,6 +46,8 @@ def test_one_file_has_one_id_however_its_link_is_signed() -> None:
     by_link = listed(obs_addr=None)
     assert by_link.id == listed(obs_addr={}, download_url=f"{entry(1)['download_url']}?Expires=1&Signature=x").id
     assert by_link.id != listed().id
+    with pytest.raises(Malformed, match="nobody knows which file it is"):
+        listed(obs_addr=None, download_url="https://[odd/a.mp4")
 
 
 values = st.one_of(

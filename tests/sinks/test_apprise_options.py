@@ -28,6 +28,12 @@ async def test_a_url_that_apprise_cannot_use_opens_the_circuit() -> None:
             pass
 
 
+async def test_a_service_that_needs_another_library_opens_the_circuit() -> None:
+    with pytest.raises(Unavailable, match="needs another library for growl://"):
+        async with sending("growl://127.0.0.1", allow_schemas="growl"):
+            pass
+
+
 async def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(Unavailable, match=r"\.\[apprise\]"):

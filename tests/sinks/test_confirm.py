@@ -27,6 +27,7 @@ from gateway import (
 )
 from gateway.testing import NOW, FrozenClock, Reply, ScriptedServer, SinkPromises, delivery, event, opened, running
 from plugins.sinks.confirm import Confirm, ConfirmOptions
+from plugins.sinks.holders import holders_of
 
 HERE = "127.0.0.0/8"
 SIGNED = "/live/a.mp4?AccessKeyId=AK&Expires=1893456000&Signature=canary-signature"
@@ -48,6 +49,19 @@ def looking(**options: Any) -> AbstractAsyncContextManager[Confirm]:
 def of(*urls: str, **changes: Any) -> Delivery:
     files = tuple(File(format="mp4", download_url=url, size_bytes=7) for url in urls)
     return delivery(event(files=files, trust=Trust.FIELDS, **changes))
+
+
+async def test_a_file_without_an_address_is_passed_by() -> None:
+    async with ScriptedServer(Reply(status=206, headers=PART, body=b"x")) as server, looking() as sink:
+        files = (File(format="mp4"), File(format="mp4", download_url=server.url + SIGNED))
+        done = await sink.deliver(delivery(event(files=files, trust=Trust.FIELDS)))
+    assert isinstance(done, Done)
+    assert [len(one.files) for one in done.events] == [1]
+
+
+def test_who_answers_for_an_address_that_cannot_be_read_is_nobody() -> None:
+    assert holders_of("https://[odd/a.mp4") == frozenset()
+    assert holders_of("https://[2001:db8::1]:8443/a.mp4") >= {"[2001:db8::1]", "[2001:db8::1]:8443"}
 
 
 async def looked(reply: Reply, **options: Any) -> FollowUp:

@@ -26,6 +26,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"body": {"template": "NaN"}}, "NaN"),
     ({"body": {"template": "{{ event.id.upper() }}"}}, "call cannot be used"),
     ({"body": {"template": "{{ event.__class__ }}"}}, "begin with _"),
+    ({"body": {"template": "[{{ evnt }}]"}}, "body: line 1: 'evnt' is undefined"),
+    ({"body": {"template": "[{% for x in evnt %}{{ x }}{% endfor %}]"}}, "name that is not there cannot be looped over"),
     ({"body": {"template": "{% if %}"}}, "body: line 1"),
     ({"body": {"template": "x" * 9000}}, "8 KiB"),
     ({"body": {"template": "<a>{{ event.id }}</a"}, "content_type": "text/xml"}, "ends inside of a tag"),

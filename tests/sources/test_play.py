@@ -171,6 +171,8 @@ def test_a_hostile_stream_name_can_be_played(live, case) -> None:
         ({"sign_type": "none"}, {"scheme": "md5"}, "no key to sign with"),
         ({"sign_type": "none"}, {"tampered": True}, "without a signature"),
         ({"sign_type": "none"}, {"expired": True}, "without a signature"),
+        ({"sign_type": "none"}, {"type": "PUBLISH", "tampered": True}, "without a signature"),
+        ({"sign_type": "none"}, {"type": "PUBLISH_DONE", "expired": True}, "without a signature"),
     ],
     ids=str,
 )

@@ -73,12 +73,8 @@ class AppriseSink(Sink):
 
     def _message(self, delivery: Delivery, now: datetime | None = None) -> tuple[str, str, str]:
         card = self._view.card(delivery.event, replay=delivery.replay, now=now)
-        for most, links in ((600, True), (100, True), (100, False)):
-            body = _body(card.shortened(most, links=links))
-            if (
-                len(body.encode()) <= _TEXT_BYTES_MAX and len(json.dumps(body)) <= 2 * _TEXT_BYTES_MAX
-            ):  # some send \\ud83d\\ude00
-                break
+        bodies = (_body(card.shortened(most, links=True)) for most in (600, 100))
+        body = next((one for one in bodies if _fits(one)), None) or _body(card.shortened(100, links=False))
         return f"{card.mark} {lookalike(card.title)}", body, _KINDS[card.severity]
 
     # -- in the worker's thread
@@ -91,11 +87,10 @@ class AppriseSink(Sink):
         )
         target = library.Apprise.instantiate(self.options.url.reveal(), asset=asset)
         if target is None:
-            raise Unavailable(
-                f"apprise cannot use this {schema_of(self.options.url)}:// URL; see its page on the service"
-            )
-        if not target.enabled:
-            raise Unavailable(f"apprise needs another library for {schema_of(self.options.url)}://; see its page")
+            schema, services = schema_of(self.options.url), library.NotificationManager()
+            if schema in services and not services[schema].enabled:
+                raise Unavailable(f"apprise needs another library for {schema}://; see its page on the service")
+            raise Unavailable(f"apprise cannot use this {schema}:// URL; see its page on the service")
         target.redirects = False  # whatever the URL says
         target.retry = 0
         target.request_rate_per_sec = 0
@@ -153,6 +148,12 @@ class AppriseSink(Sink):
     def missing(self) -> Sequence[str]:
         """The library that reaches the services."""
         return missing("apprise", "apprise")
+
+
+def _fits(body: str) -> bool:
+    return (
+        len(body.encode()) <= _TEXT_BYTES_MAX and len(json.dumps(body)) <= 2 * _TEXT_BYTES_MAX
+    )  # some send \\ud83d\\ude00
 
 
 def _body(card: Card) -> str:

@@ -28,9 +28,7 @@ class Template:
         """`clean` makes one harmless line of each value before it is escaped. Raises Invalid."""
         try:
             from plugins.sinks.cards.sandbox import compiled
-        except ModuleNotFoundError as error:
-            if error.name != "jinja2":
-                raise
+        except ModuleNotFoundError:
             raise Invalid(f"templates need Jinja2: {how_to_install('chat')}") from None
         self._view = view
         self._compiled: Compiled = compiled(text, escape, self._filters(), clean)

@@ -97,10 +97,10 @@ def readable(envelope: Envelope, mail: bytes, server: str) -> str:
     lines = [f"To {server}", f"MAIL FROM:<{envelope.sender.address}>"]
     lines += [f"RCPT TO:<{address}>" for address in envelope.recipients]
     lines += ["", *(f"{name}: {value}" for name, value in message.items()), ""]
-    if body is not None:
-        lines.append(visible_lines(body.get_content()))
-    if html is not None:
-        lines.append(f"[and the same as HTML, {len(html.get_content())} characters]")
+    assert body is not None  # `compose` wrote both
+    assert html is not None
+    lines.append(visible_lines(body.get_content()))
+    lines.append(f"[and the same as HTML, {len(html.get_content())} characters]")
     return "\n".join(lines)
 
 

@@ -65,8 +65,7 @@ class Connection(aiosmtplib.SMTP):
 
     async def _log_in(self, user: str, password: str) -> None:
         """One mechanism, once: servers count wrong passwords, and lock who tries three ways at a time."""
-        if self.is_ehlo_or_helo_needed:
-            await self.ehlo()
+        await self.ehlo()
         offered = self.supported_auth_methods if self.supports_extension("auth") else []
         mechanism = next((one for one in _MECHANISMS if one in offered), None)
         if mechanism is None:
@@ -76,10 +75,7 @@ class Connection(aiosmtplib.SMTP):
 
 def own_name() -> str | None:
     """This machine's name where it is a full one, without asking anybody for it."""
-    try:
-        name = socket.gethostname()
-    except OSError:
-        return None
+    name = socket.gethostname()
     return name if _FULL_NAME.fullmatch(name) and not name.lower().endswith(_OF_NOBODY) else None
 
 

@@ -45,8 +45,6 @@ class Submission:
                 raise Unavailable(f"{self.where}: {text}") from None
             hung_up = all(code == 421 for code, _ in answers.values())
             return Submitted(self._answers_read(answers), "", hung_up)
-        except DeliveryFailed:
-            raise
         except Exception as error:
             if len(recipients) > 1 and faults.names_a_recipient(error):
                 return await self._one_by_one(recipients)

@@ -79,7 +79,7 @@ def _push(source: PlaysHuawei, scene: Scene, event: str) -> Played:
         made = signature.sign_push(key, fields, str(document["auth_timestamp"]).encode()).hex()
         document["auth_sign"] = scene.fields.get("auth_sign", made)
         if scene.tampered:
-            document["stream"] += "-tampered"
+            document["stream"] = f"{document['stream']}-tampered"
     elif scene.tampered or scene.expired:
         raise ValueError("a callback without a signature can be neither tampered with nor expired")
     body = encode_json(document)

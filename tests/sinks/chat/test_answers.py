@@ -26,6 +26,7 @@ AGAIN: list[tuple[str, Reply, float | None]] = [
     ("feishu", answer({}), None),
     ("feishu", answer({"StatusCode": 1}), None),
     ("feishu", code(True), None),
+    ("feishu", code("nothing"), None),
     ("feishu", code(0, "", 500), None),
     ("dingtalk", errcode(130101, "send too fast, exceed 20 times per minute"), 60),
     ("dingtalk", errcode(410100, "发送速度太快而限流"), 60),

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway import EVENT_TYPES, FILE_COMPLETED, RECORDING_FAILED, Event, Fault, File, sample
+from gateway import EVENT_TYPES, FILE_COMPLETED, RECORDING_FAILED, Event, Fault, File, Refused, sample
 from gateway.events.samples import largest
 from gateway.testing import FrozenClock, cases, delivery, event
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.template import Template
 from plugins.sinks.chat.chat_service import service
-from plugins.sinks.chat.digest import digests
+from plugins.sinks.chat.digest import Digest, digests
 from plugins.sinks.chat.options import ChatOptions
 from tests.examples import examples
 
@@ -136,6 +136,33 @@ def test_cuts_leave_whole_characters_and_an_ellipsis(name: str) -> None:
     assert not any(0xD800 <= ord(letter) <= 0xDFFF for letter in sent)
 
 
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    "changes",
+    [{"facts": (), "links": ()}, {"text": "", "links": ()}, {"text": ""}],
+    ids=["a title", "no text", "links"],
+)
+def test_a_card_with_hardly_anything_is_a_message(name: str, changes: Mapping[str, Any]) -> None:
+    assert "Recording file ready" in "".join(texts(check(name, event(), "en", **changes)))
+
+
+def test_a_plain_text_of_wecom_says_that_a_link_is_left_out() -> None:
+    """Only plain text can call everybody."""
+    file = File(format="hls", download_url="https://recordings.example.com/a?auth_key=" + "k" * 2000)
+    one = event(files=(file,))
+    found = check("wecom", one, "en", mentions=("all",))
+    assert found["text"]["mentioned_list"] == ["@all"]
+    assert f"gateway events show {one.id}" in found["text"]["content"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_card_that_cannot_be_made_small_enough_is_refused(name: str) -> None:
+    served = service(name)
+    small: Any = type("Small", (type(served),), {"fits": lambda *_: False})()
+    with pytest.raises(Refused, match=f"cannot be made small enough for {served.title}"):
+        small.compose(view().card(event()))
+
+
 # -- batches
 
 
@@ -176,6 +203,22 @@ def test_a_batch_of_hostile_names_is_one_message_of_twenty_or_several_of_two_hun
 
 def _payload(name: str, payload: Mapping[str, Any]) -> bytes:
     return service(name).request(ChatOptions.model_validate(options(name)), payload, FrozenClock().now()).body
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_message_that_holds_less_than_its_text_holds_as_many_events_as_it_can(name: str) -> None:
+    served, many = service(name), deliveries(20)
+
+    def written(most: float) -> list[Digest]:
+        small: Any = type("Small", (type(served),), {"fits": lambda _, payload: len(json.dumps(payload)) <= most})()
+        return list(digests(many, small, view("en"), keyword=None, mentions=()))
+
+    [whole] = written(2500)
+    room = 0.7 * len(json.dumps(whole.payload))
+    made = written(room)
+    assert [one.id for digest in made for one in digest.deliveries] == [one.id for one in many]
+    assert 1 < len(made) < 20
+    assert all(len(json.dumps(digest.payload)) <= room for digest in made)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from gateway import Http
 from gateway.config.load import load
 from gateway.fields import parse_rate
+from gateway.testing import opened
 from plugins.sinks.chat import Chat
 from plugins.sinks.chat.chat_service import NAMES, service
 from plugins.sinks.chat.options import ChatOptions
@@ -194,6 +195,11 @@ def test_a_gateway_without_a_chat_loads_nothing_of_it(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_a_way_through_a_proxy_is_not_tried_out() -> None:
+    async with opened(Chat, options("slack", proxy="http://127.0.0.1:9")) as sink:
+        assert await sink.connect() is None
 
 
 def test_a_template_without_jinja2_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

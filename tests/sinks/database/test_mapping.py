@@ -124,6 +124,41 @@ async def test_a_macro_that_cannot_go_over_so_long_a_list_is_refused_and_never_c
     assert sqlite.run("SELECT said FROM odd") == [{"said": "200"}]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['event.data.extra["a.map("].filter(n, n > 1)', 'event.data.extra["a.map("] . filter(n, n > 1)'],
+    ids=range(2),
+)
+async def test_a_list_whose_name_looks_like_a_macro_or_a_macro_apart_from_its_list_says_what_it_says(
+    text: str, sqlite: Place
+) -> None:
+    sqlite.run("CREATE TABLE odd (id VARCHAR(64) PRIMARY KEY, said TEXT)")
+    columns = {"id": "event.id", "said": text}
+    async with making(sqlite.url, table="odd", rows="event", columns=columns) as sink:
+        await sink.deliver(delivery(event(extra={"a.map(": [1, 2, 3]})))
+        with pytest.raises(Refused, match="201 elements"):
+            await sink.deliver(delivery(event(number=2, extra={"a.map(": list(range(201))})))
+    assert sqlite.run("SELECT said FROM odd") == [{"said": "[2,3]"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("event.data.extra[1]", None),
+        ("event.data.extra[r'a']", "there"),
+        ('event.data.extra["""a"""]', "there"),
+        ("[1][0]", "1"),
+    ],
+)
+async def test_a_part_that_is_not_named_plainly_is_what_the_expression_says(
+    text: str, said: str | None, sqlite: Place
+) -> None:
+    sqlite.run("CREATE TABLE odd (id VARCHAR(64) PRIMARY KEY, said TEXT)")
+    async with making(sqlite.url, table="odd", rows="event", columns={"id": "event.id", "said": text}) as sink:
+        await sink.deliver(delivery(event(extra={"a": "there"})))
+    assert sqlite.run("SELECT said FROM odd") == [{"said": said}]
+
+
 async def test_a_row_a_file_is_written_for_any_number_of_files(place: Place) -> None:
     place.run(TABLES[place.kind])
     many = event(files=tuple(File(duration_seconds=float(number)) for number in range(450)))

@@ -12,7 +12,7 @@ import pytest
 
 from gateway import Refused, Retry, Unavailable
 from gateway.testing import NOW, FrozenClock, delivery, event
-from plugins.sinks.email.smtp import own_name
+from plugins.sinks.email.smtp import _literal, own_name
 from tests.patience import PATIENCE_S
 from tests.sinks.email.answers import REAL
 from tests.sinks.email.conftest import PASSWORD, USER, mailing, serving
@@ -159,6 +159,22 @@ async def test_the_gateway_names_itself_by_a_full_name_or_by_its_address(
         server.handle_EHLO = ehlo  # type: ignore[method-assign]
         await sink.deliver(delivery())
     assert set(names) == {named}
+
+
+@pytest.mark.parametrize(
+    ("address", "literal"),
+    [
+        (("192.0.2.1", 25), "[192.0.2.1]"),
+        (("2001:db8::1", 25, 0, 0), "[IPv6:2001:db8::1]"),
+        (("fe80::1%eth0", 25, 0, 2), "[IPv6:fe80::1]"),
+        (("::ffff:192.0.2.1", 25, 0, 0), "[192.0.2.1]"),
+        (None, "[127.0.0.1]"),
+        ("", "[127.0.0.1]"),
+        (("/run/mail.sock",), "[127.0.0.1]"),
+    ],
+)
+def test_an_address_is_written_as_mail_servers_read_it(address: object, literal: str) -> None:
+    assert _literal(address) == literal
 
 
 async def test_a_configured_name_goes_before_all() -> None:

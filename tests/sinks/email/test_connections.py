@@ -8,6 +8,8 @@ import pytest
 
 from gateway import Refused, Retry
 from gateway.testing import delivery, event
+from tests.patience import PATIENCE_S
+from tests.running import free_port
 from tests.sinks.email.conftest import mailing, serving
 from tests.sinks.email.logins import THREE
 
@@ -62,6 +64,34 @@ async def test_an_attempt_that_is_cut_off_leaves_no_connection_in_doubt() -> Non
         await sink.deliver(delivery(event(number=3)))
         assert server.connections == 2
         assert [mail.recipients for mail in server.mails] == [["ops@example.com"]] * 2
+
+
+async def test_an_attempt_that_is_cut_off_while_it_asks_for_the_server_leaves_no_connection() -> None:
+    async with serving() as server, mailing(server) as sink:
+        asked = asyncio.Event()
+
+        async def silent(*_: object) -> str:
+            asked.set()
+            await asyncio.sleep(PATIENCE_S)
+            return "250 OK"
+
+        server.handle_NOOP = silent  # type: ignore[attr-defined]
+        await sink.deliver(delivery())
+        task = asyncio.create_task(sink.deliver(delivery(event(number=2))))
+        await asyncio.wait_for(asked.wait(), PATIENCE_S)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await sink.deliver(delivery(event(number=3)))
+        assert server.connections == 2
+        assert len(server.mails) == 2
+
+
+async def test_a_server_that_is_not_there_is_told_once_for_all_recipients() -> None:
+    async with mailing(free_port(), to=["a@example.com", "b@example.com"]) as sink:
+        with pytest.raises(Retry, match="refused") as failed:
+            await sink.deliver(delivery())
+    assert failed.value.service
 
 
 async def test_after_close_nothing_is_sent() -> None:

@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway import FILE_COMPLETED, RECORDING_FAILED, RECORDING_STARTED, sample
-from gateway.testing import cases, delivery, event
+from gateway import FILE_COMPLETED, RECORDING_FAILED, RECORDING_STARTED, Refused, sample
+from gateway.testing import NOW, cases, delivery, event
 from plugins.sinks.email.address import parse
-from plugins.sinks.email.message import message_id, one_line
+from plugins.sinks.email.message import compose, message_id, one_line
 from tests.sinks.email.conftest import mailing, serving
 from tests.sinks.email.drawn import ENVELOPE, made
 
@@ -40,6 +40,11 @@ def test_the_headers_are_these_and_say_what_machines_want_to_know() -> None:
     assert re.fullmatch(r"<[0-9a-f]{32}@example\.com>", mail["Message-ID"])
     assert mail.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+
+
+def test_a_text_that_no_mail_can_hold_is_refused() -> None:
+    with pytest.raises(Refused, match="the mail cannot be written: UnicodeEncodeError"):
+        compose(ENVELOPE, [event()], subject="x", text="\ud800", html="<p>x</p>", at=NOW)
 
 
 def test_the_same_event_to_the_same_people_is_the_same_bytes() -> None:

@@ -63,7 +63,7 @@ class Slack(Service):
         return cut_tags(text, most, escape=self.escape)
 
     def render(self, card: Card) -> dict[str, object]:
-        buttons, inline, note = self.links_of(card)
+        buttons, _, note = self.links_of(card)  # whatever can stand in text can be a button
         blocks: list[dict[str, object]] = []
         if card.text is not None:
             for part in self._parts(self.text(card) or "-"):
@@ -77,9 +77,6 @@ class Slack(Service):
             blocks.append({"type": "section", "text": _plain(f"{error.label}\n{error.value}", 3000)})
         if note:
             blocks.append({"type": "section", "text": _plain(f"{note.label}: {note.value}", 3000)})
-        if inline:
-            shown = {"type": "mrkdwn", "text": " ".join(self.link(link.label, link.url) for link in inline)}
-            blocks.append({"type": "section", "text": shown})
         if buttons:
             made = [{"type": "button", "text": _plain(link.label, 75), "url": link.url} for link in buttons[:25]]
             blocks.append({"type": "actions", "elements": made})
