@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import stat
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -222,29 +221,6 @@ async def test_several_run_at_once(tmp_path: Path) -> None:
     )
     sink = running(code, cwd=str(tmp_path))
     assert await asyncio.gather(*(sink.deliver(delivery()) for _ in range(4))) == ["exit 0"] * 4
-
-
-def test_one_that_was_cancelled_before_it_began_never_begins(tmp_path: Path) -> None:
-    child = child_module.Child([PYTHON, "-c", "open('ran','w')"], cwd=tmp_path, environ={}, stdin=b"")
-    child.kill()
-    assert child.run_to_end().code == -9
-    assert not list(tmp_path.iterdir())
-
-
-def test_one_that_was_cancelled_in_the_moment_it_began_is_ended_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    code = "import time; open('ran','w'); time.sleep(60)"
-    child = child_module.Child([PYTHON, "-c", code], cwd=tmp_path, environ={}, stdin=b"")
-    begin = subprocess.Popen
-
-    def beginning(*given: Any, **named: Any) -> Any:
-        process = begin(*given, **named)
-        child.kill()  # by the event loop, between the two steps of the thread
-        return process
-
-    monkeypatch.setattr(child_module.subprocess, "Popen", beginning)
-    assert child.run_to_end().code == -9
 
 
 def test_a_program_with_a_slash_lies_beside_the_configuration(tmp_path: Path) -> None:

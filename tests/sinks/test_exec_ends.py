@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.testing import delivery
+from plugins.sinks.exec import child as child_module
 from tests.patience import PATIENCE_S, until
-from tests.sinks.programs import running
+from tests.sinks.programs import PYTHON, running
 
 
 def _pid(path: Path) -> int:
@@ -63,3 +66,26 @@ async def test_what_escaped_its_group_does_not_hold_an_attempt_up(tmp_path: Path
             assert await sink.deliver(delivery()) == "exit 0: done"
     finally:
         os.kill(int((tmp_path / "pid").read_text()), 9)
+
+
+def test_one_that_was_cancelled_before_it_began_never_begins(tmp_path: Path) -> None:
+    child = child_module.Child([PYTHON, "-c", "open('ran','w')"], cwd=tmp_path, environ={}, stdin=b"")
+    child.kill()
+    assert child.run_to_end().code == -9
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_that_was_cancelled_in_the_moment_it_began_is_ended_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import time; open('ran','w'); time.sleep(60)"
+    child = child_module.Child([PYTHON, "-c", code], cwd=tmp_path, environ={}, stdin=b"")
+    begin = subprocess.Popen
+
+    def beginning(*given: Any, **named: Any) -> Any:
+        process = begin(*given, **named)
+        child.kill()  # by the event loop, between the two steps of the thread
+        return process
+
+    monkeypatch.setattr(child_module.subprocess, "Popen", beginning)
+    assert child.run_to_end().code == -9
