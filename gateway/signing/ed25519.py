@@ -97,7 +97,4 @@ def _decode(text: str, prefix: str) -> bytes:
 
 
 def _installed() -> bool:
-    try:
-        return importlib.util.find_spec("cryptography") is not None
-    except ValueError:  # somebody put None in its place
-        return False
+    return importlib.util.find_spec("cryptography") is not None

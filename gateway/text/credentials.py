@@ -107,9 +107,7 @@ def _named_value(fields: Mapping[str, object]) -> str | None:
     if not 2 <= len(fields) <= 8 or _HOLDERS.isdisjoint(fields):
         return None
     by_name = {name.lower(): name for name in fields}
-    holder = next((by_name[name] for name in VALUES if name in by_name), None)
-    if holder is None:
-        return None
+    holder = next(by_name[name] for name in VALUES if name in by_name)
     called = (fields[by_name[name]] for name in _CALLED if name in by_name and by_name[name] != holder)
     return holder if any(isinstance(one, str) and names_credential(one) for one in called) else None
 
@@ -142,8 +140,7 @@ def _holds_one(value: object) -> bool:
                 return True
             open_ += [(part, parent) for part in container if isinstance(part, (dict, list))]
             continue
-        if not isinstance(container, dict):
-            continue
+        assert isinstance(container, dict)  # a text in JSON is looked at by who reads it
         verdicts = {verdict_of(name) for name, part in container.items() if not _says_nothing(part)}
         if True in verdicts or (None in verdicts and is_bare_key_secret(parent, container)) or _named_value(container):
             return True

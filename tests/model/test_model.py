@@ -116,6 +116,14 @@ def test_verified_says_nothing_of_a_key_where_there_is_none() -> None:
     assert (verified.key, verified.seal) == (None, None)
 
 
+def test_two_verdicts_of_one_signature_are_one_however_long_it_is_good_and_whatever_could_be_better() -> None:
+    one = Verified(trust=Trust.FIELDS, scheme="hmac", key=0, seal=Seal(digest=b"x"))
+    same = one.replace(validity=7.0, hint="say more")
+    assert one == same
+    assert len({one, same, one.replace(key=1), one.replace(seal=None)}) == 3
+    assert one != "hmac"
+
+
 def test_trust_scheme_and_key_may_be_given_in_this_order_and_nothing_more() -> None:
     assert Verified(Trust.BODY, "hmac-sha256", 1) == Verified(trust=Trust.BODY, scheme="hmac-sha256", key=1)
     with pytest.raises(TypeError):

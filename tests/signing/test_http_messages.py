@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.signing.content_digest import content_digest, digest_fits
-from gateway.signing.http_messages import Signed, sign_message, verify_message
+from gateway.signing.http_messages import Signed, label_problem, sign_message, verify_message
 from gateway.signing.message_components import SignedRequest, signature_base
 from gateway.signing.message_keys import message_signer, message_verifier
 from gateway.signing.shared_keys import InvalidSignature
@@ -228,6 +228,9 @@ def test_a_signature_without_a_time_or_of_another_time_is_refused(params: str, c
         ([("Signature-Input", 'a=("@method")'), ("Signature", "a=:A")], "mismatch", "cannot be read"),
         ([("Signature-Input", 'a="@method"'), ("Signature", "a=:AA==:")], "mismatch", "no list"),
         ([("Signature-Input", 'a=("@method")'), ("Signature", "a=x")], "mismatch", "no list"),
+        ([("Signature-Input", 'a=("x-odd")'), ("Signature", "a=:AA==:"), ("X-Odd", "a\x01b")], "mismatch", "holds control characters"),
+        ([("Signature-Input", 'a=("@method""@path")'), ("Signature", "a=:AA==:")], "mismatch", "cannot be read"),
+        ([("Signature-Input", 'a=("@method");created=1234567890123456'), ("Signature", "a=:AA==:")], "mismatch", "cannot be read"),
         ([("Signature-Input", 'a=("@method" "@method")'), ("Signature", "a=:AA==:")], "mismatch", "twice"),
         ([("Signature-Input", 'a=("@status")'), ("Signature", "a=:AA==:")], "mismatch", "@status"),
         ([("Signature-Input", 'a=("@query-param";name="x")'), ("Signature", "a=:AA==:")], "mismatch", "parameters"),
@@ -239,7 +242,7 @@ def test_a_signature_without_a_time_or_of_another_time_is_refused(params: str, c
          "mismatch", "more than 32"),
         ([("Signature-Input", "a=(" + '"x" ' * 3000 + ")"), ("Signature", "a=:AA==:")], "mismatch", "4096"),
     ],
-    ids=range(16),
+    ids=range(19),
 )  # fmt: skip
 def test_a_signature_that_is_none_is_refused_in_words(headers: Any, code: str, words: str) -> None:
     with pytest.raises(InvalidSignature, match=words) as refused:
@@ -257,6 +260,22 @@ def test_one_of_several_signatures_is_enough_unless_a_label_is_asked_for() -> No
     for label in ("proxy", "none"):
         with pytest.raises(InvalidSignature):
             check(both, ED25519_PUBLIC, label=label)
+
+
+def test_of_several_signatures_the_one_that_came_nearest_says_what_is_wrong() -> None:
+    old = sign_message(request(), message_signer(SHARED), ALL, created=AT - 10_000, label="a")
+    wrong = sign_message(request(), message_signer("another-secret-0123456789"), ALL, created=AT, label="b")
+    for headers in ([*old.items(), *wrong.items()], [*wrong.items(), *old.items()]):
+        with pytest.raises(InvalidSignature) as refused:
+            check(request(*headers), SHARED)
+        assert refused.value.code == "stale"
+
+
+@pytest.mark.parametrize(
+    ("label", "good"), [("sig1", True), ("ours-2", True), ("Sig", False), ("1sig", False), ("", False), ("a b", False)]
+)
+def test_a_label_begins_with_a_small_letter(label: str, good: bool) -> None:
+    assert (label_problem(label) is None) is good
 
 
 def test_what_must_be_covered_must_be() -> None:
@@ -285,7 +304,16 @@ def test_a_digest_is_of_this_body_alone(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["", "md5=:AA==:", "sha-256=x", "sha-256=:AA==:", f"{DIGEST}, sha-256=:AA==:", "sha-256=(:AA==:)", "sha-256"],
+    [
+        "",
+        "sha-256=:",
+        "md5=:AA==:",
+        "sha-256=x",
+        "sha-256=:AA==:",
+        f"{DIGEST}, sha-256=:AA==:",
+        "sha-256=(:AA==:)",
+        "sha-256",
+    ],
 )
 def test_a_digest_that_says_nothing_or_lies_in_part_is_none(header: str) -> None:
     assert digest_fits(DIGEST, BODY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import sys
 from typing import Any
 
 import pytest
@@ -66,6 +67,13 @@ def test_a_private_key_of_standard_webhooks_signs_as_the_one_in_pem_does() -> No
     ours = message_signer("whsk_" + base64.b64encode(key.private_bytes_raw()).decode())
     assert ours.algorithm == "ed25519"
     key.public_key().verify(ours.sign(b"base"), b"base")
+
+
+def test_without_the_library_a_key_in_pem_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.serialization", None)
+    with pytest.raises(ValueError, match=r"'\.\[ed25519\]'") as refused:
+        message_signer("-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----")
+    assert "canary" not in str(refused.value)
 
 
 # -- another implementation

@@ -136,6 +136,12 @@ def test_an_odd_spelling_of_a_query_is_signed_as_the_other_side_spells_it() -> N
     assert one == SUITE.sign("GET", "https://a.example/x?c=&b=~%2F&a=%2F", {}, b"", AT)
 
 
+@pytest.mark.parametrize("url", ["/path", "https:///path", "path?a=b"])
+def test_a_url_without_a_host_is_not_signed(url: str) -> None:
+    with pytest.raises(ValueError, match="a URL with a host"):
+        SigV4("AKIDEXAMPLE", "secret", "r", "s").sign("POST", url, {}, b"", datetime(2026, 1, 1, tzinfo=UTC))
+
+
 def test_the_time_of_any_zone_is_signed_in_utc() -> None:
     elsewhere = AT.astimezone(timezone(timedelta(hours=8)))
     assert SUITE.sign("GET", "https://a.example/", {}, b"", elsewhere) == SUITE.sign(

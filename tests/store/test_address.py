@@ -26,6 +26,11 @@ def test_a_sqlite_url_names_a_file(url: str, path: str) -> None:
     assert str(parse_address(url).path) == path
 
 
+def test_a_postgresql_url_may_leave_out_its_host_and_its_database() -> None:
+    assert "dbname" not in parse_address("postgresql://me@db.internal").parameters
+    assert "host" not in parse_address("postgresql:///events").parameters
+
+
 @pytest.mark.parametrize(
     "url",
     [

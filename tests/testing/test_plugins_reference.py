@@ -59,6 +59,13 @@ def test_every_public_member_says_what_it_is_for() -> None:
                 assert inspect.getdoc(member), f"{base.__name__}.{name}"
 
 
+@pytest.mark.parametrize("room", [gateway, gateway.testing], ids=lambda room: room.__name__)
+def test_a_room_lists_its_names_and_knows_no_other(room: ModuleType) -> None:
+    assert dir(room) == sorted(room.__all__)
+    with pytest.raises(AttributeError, match=f"module '{room.__name__}' has no attribute 'Snk'"):
+        room.Snk  # noqa: B018
+
+
 def test_no_public_name_is_also_a_modules() -> None:
     """Because importing the module would put it in the name's place."""
     for room in (gateway, gateway.testing):

@@ -20,7 +20,7 @@ CREDENTIALS = (
     "X-Amz-Signature X-Amz-Credential private_key privateKey key2 token1 auth pwd password_hash api_key_base64 "
     "stream_key_value encryption_key publish_key rtmpKey bearer session_key foo_key pass_word key_material pin_code "
     "recording_play_passcode hmac connection_string drm_key master-key webhookSecret host_key ｔｏｋｅｎ 密码 "
-    "authcode mfa_code backupCode mnemonic sas blob_sas"
+    "foo_key_hex roomKeyValue authcode mfa_code backupCode mnemonic sas blob_sas"
 )
 HARMLESS = (
     "object_key storageKey s3Key s3_key public_key publicKey public_keys keyframe keyframes key_frame key_frame_interval "

@@ -95,3 +95,4 @@ def test_headers_keep_their_order_and_lose_their_credentials() -> None:
 def test_a_path_that_nobody_can_guess_is_not_shown() -> None:
     assert masked_path("/hooks/live", "live") == "/hooks/live"
     assert masked_path("/hooks/live-80cca4aacc0d0e51", "live") == "/hooks/********"
+    assert masked_path("/hooks/lvie", "") == "/hooks/lvie"  # it led nowhere, and is what somebody looks for

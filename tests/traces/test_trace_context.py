@@ -61,6 +61,7 @@ STATES = {
     "no ASCII": (["a=ü"], ""),
     "one bad among good ones": (["a=1,b"], ""),
     "33 members": ([",".join(f"k{n}=1" for n in range(33))], ""),
+    "too long to be read": (["a=" + "x" * 1023], ""),
     "too long": ([f"a={'x' * 250},b={'x' * 250},c={'x' * 250}"], ""),
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.where import check_where, checked, compile_where
 from gateway.where import sample_check as check_module
+from gateway.where.sample_check import check_key
 
 
 def check(text: str, *types: str):
@@ -170,6 +171,23 @@ def test_one_that_passed_is_tried_once_in_a_process_and_one_that_did_not_again(m
     assert tried == [good, bad, bad, bad]
     checked(good, ["recording.failed"])
     assert tried[4:] == [good]
+
+
+def test_of_very_many_that_passed_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_module, "_passed", {})
+    monkeypatch.setattr(check_module, "PASSED_MAX", 2)
+    for number in range(5):
+        assert checked(f"event.data.provider == '{number}'", ["recording.failed"]).errors == []
+    assert len(check_module._passed) <= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("event.data.files[7].format", "it fails on every sample event"), ("event.data.files", "the key is")],
+)
+def test_a_key_that_names_nothing_ever_is_an_error(text: str, said: str) -> None:
+    [error] = check_key(compile_where(text)).errors
+    assert error.startswith(said)
 
 
 def test_a_slow_pattern_is_found_where_no_sample_reaches_it() -> None:
