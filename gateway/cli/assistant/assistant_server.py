@@ -22,7 +22,7 @@ from gateway.cli.assistant.changes import Changes, MakeChange, PreviewChange
 from gateway.cli.assistant.confirmations import NotConfirmed
 from gateway.cli.assistant.questions import QUESTIONS
 from gateway.config.document.diagnostics import ConfigError
-from gateway.errors import Ambiguous, GatewayError, NotFound, Problem, StoreUnavailable
+from gateway.errors import Ambiguous, GatewayError, NotFound, Problem, StoreBusy, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.version import __version__
 
@@ -183,7 +183,7 @@ def _code(error: GatewayError) -> str:
         return "ambiguous"
     if isinstance(error, NotFound):
         return "not_found"
-    return "store_unavailable" if isinstance(error, StoreUnavailable) else "not_possible"
+    return "store_unavailable" if isinstance(error, StoreUnavailable | StoreBusy) else "not_possible"
 
 
 async def serve_stdio(server: AssistantServer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, assert_never
 
 from pydantic import Field
 
@@ -162,3 +162,5 @@ def _done(service: Service, shown: PreviewedChange) -> OneDone:
             return service.pause(shown.target)
         case "resume_sink":
             return service.resume(shown.target)
+        case _:
+            assert_never(shown.act)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 pytest.importorskip("mcp", reason="the extra mcp is not installed: pip install -e '.[dev]'")
 
 from gateway.cli.assistant.changes import CHANGES_PER_MINUTE_MAX
-from gateway.cli.assistant.confirmations import HOLDS_SECONDS
+from gateway.cli.assistant.confirmations import HOLDS_SECONDS, OPEN_MAX
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin.admin import StoreAdmin
+from gateway.store.store import Store
+from tests.cli.stocked import accept, an_event, settle, stock, wanted
 
 from .talk import asked, audit, refused, talking
 
@@ -76,7 +79,44 @@ async def test_a_change_that_cannot_be_made_is_not_shown(stocked: Path) -> None:
         assert shown["will"] == "try this delivery now instead of later"
         on_its_way = {"act": "replay_event", "target": event["ref"], "to": "lines"}
         assert "on its way" in (await refused(client, "preview_change", **on_its_way))["detail"]
+
+        async def lease(store: Store) -> None:
+            await store.claim("lines", 9, 30_000)
+
+        await asyncio.to_thread(stock, stocked, lease)
+        sent = await refused(client, "preview_change", act="cancel_delivery", target=dead)
+        assert (sent["code"], "is being sent now" in sent["detail"]) == ("not_possible", True)
     assert [who for who, _, _ in audit(stocked) if "assistant" in who] == []
+
+
+async def test_a_held_event_is_left_to_a_person_and_any_other_goes_where_it_went(stocked: Path) -> None:
+    first = an_event("recording.started", number=7)
+    other = an_event("recording.started", number=7, id=first.id, app="other")
+
+    async def work(store: Store) -> None:
+        await accept(store, wanted(first, ["screen"]), wanted(other))
+        await settle(store, "screen", "delivered")
+
+    await asyncio.to_thread(stock, stocked, work)
+    async with talking(stocked, operate=True) as client:
+        (held,) = (await asked(client, "find_events", held=True))["items"]
+        error = await refused(client, "preview_change", act="replay_event", target=held["ref"])
+        assert (error["code"], "a person has to look at it" in error["detail"]) == ("not_possible", True)
+        change = {"act": "replay_event", "target": first.id}
+        shown = await asked(client, "preview_change", **change)
+        assert "screen" in shown["will"]
+        await asked(client, "make_change", **change, confirmation=shown["confirmation"])
+        deliveries = (await asked(client, "why_not_delivered", ref=first.id))["deliveries"]
+        assert {(one["sink"], one["state"]) for one in deliveries} >= {("screen", "waiting")}
+
+
+async def test_of_more_changes_than_are_looked_at_the_oldest_is_shown_again(stocked: Path) -> None:
+    async with talking(stocked, operate=True) as client:
+        change = {"act": "pause_sink", "target": "lines"}
+        shown = [await asked(client, "preview_change", **change) for _ in range(OPEN_MAX + 1)]
+        error = await refused(client, "make_change", **change, confirmation=shown[0]["confirmation"])
+        assert error["code"] == "not_confirmed"
+        await asked(client, "make_change", **change, confirmation=shown[-1]["confirmation"])
 
 
 @pytest.mark.parametrize(

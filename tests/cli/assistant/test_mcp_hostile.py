@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ import pytest
 pytest.importorskip("mcp", reason="the extra mcp is not installed: pip install -e '.[dev]'")
 
 from gateway.admin.results import DeliveryDetail
+from gateway.cli.assistant import assistant_server
 from gateway.cli.assistant.bounded import (
     ITEMS_MAX,
     TEXT_CHARS_MAX,
     TOTAL_CHARS_MAX,
     bounded,
 )
+from gateway.errors import Ambiguous, StoreBusy, StoreUnavailable
 from gateway.text.redaction import MASK
+from tests.patience import PATIENCE_S
 from tests.web.pages.fixed import Fixed, filled
 
 from .conftest import INJECTION
@@ -101,6 +105,42 @@ async def test_a_mistake_of_ours_says_nothing_that_strangers_wrote(configured: P
     async with talking(configured, service=Broken()) as client:
         error = await refused(client, "status")
     assert error == {"code": "failed", "detail": "KeyError"}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Ambiguous("two events begin so", ["a", "b"]), "ambiguous"),
+        (StoreUnavailable("the disk is away"), "store_unavailable"),
+        (StoreBusy("too much waits"), "store_unavailable"),
+    ],
+)
+async def test_what_the_store_refuses_has_a_code(configured: Path, error: Exception, code: str) -> None:
+    class Refusing:
+        def __exit__(self, *exc: object) -> None:
+            pass
+
+        def overview(self, window: str) -> Any:
+            raise error
+
+    async with talking(configured, service=Refusing()) as client:
+        assert (await refused(client, "status"))["code"] == code
+
+
+async def test_what_takes_too_long_is_given_up(configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    class Slow:
+        def __exit__(self, *exc: object) -> None:
+            pass
+
+        def overview(self, window: str) -> Any:
+            go_on.wait(PATIENCE_S)
+
+    monkeypatch.setattr(assistant_server, "ANSWER_SECONDS_MAX", 0.01)
+    async with talking(configured, service=Slow()) as client:
+        assert await refused(client, "status") == {"code": "took_too_long", "detail": "ask for less"}
+        go_on.set()
 
 
 def test_everything_has_a_bound() -> None:
