@@ -27,7 +27,6 @@ from gateway.intake.under_way import Answered, SourceEndpoint
 from gateway.model import Event
 from gateway.plugin import Callback
 from gateway.plugin.hooks import Relay, WatchThreads
-from gateway.plugin.registry import Registry
 from gateway.recordings.follower import RecordingFollower
 from gateway.recordings.watch_setup import watch_setup
 from gateway.reload import Reloaded, ReloadRefused, compare, kept_sinks, refuse_what_is_wrong
@@ -142,11 +141,6 @@ class Gateway:
     def settings(self) -> Settings:
         """What runs now."""
         return self.loaded.settings
-
-    @property
-    def registry(self) -> Registry:
-        """The plugins of what runs now."""
-        return self.loaded.registry
 
     # -- life
 

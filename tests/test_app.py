@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from pathlib import Path
+
+import pytest
+from starlette.datastructures import Headers
 
 from gateway.app import Gateway
 from gateway.config.load import load
+from gateway.plugin import Callback
+from gateway.reload import ReloadRefused
+from gateway.store.admin.audit import Actor
+from tests.patience import eventually
 
 CONFIG = "version: 1\nstore: {{url: 'sqlite:///gateway.db', limits: {{{limits}}}}}\n"
 
@@ -31,4 +40,78 @@ async def test_readiness_follows_the_life_of_the_gateway(tmp_path: Path) -> None
     assert await gateway.readiness() == (True, {"gateway": "ok", "store": "ok", "configuration": "ok"})
     gateway.stop()
     assert await gateway.readiness() == (False, {"gateway": "stopping"})
+    await gateway.close(0.0)
+
+
+SLOW = """
+import asyncio
+from gateway import Sink
+
+OPENING, GO_ON, CLOSED = [], [], []
+
+class Slow(Sink):
+    type = "slow"
+
+    async def open(self):
+        OPENING.append(self.name)
+        while not GO_ON:
+            await asyncio.sleep(0)
+
+    async def close(self):
+        CLOSED.append(self.name)
+
+    async def deliver(self, delivery): ...
+"""
+
+
+async def test_a_stop_while_a_reload_opens_its_sinks_leaves_what_runs_and_closes_them(tmp_path: Path) -> None:
+    gateway = await _gateway(tmp_path, "waiting: 10")
+    await gateway.open()
+    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "slow.py").chmod(0o600)
+    path = tmp_path / "gateway.yaml"
+    path.write_text(path.read_text() + "plugins: [./slow.py]\nsinks: {fresh: {type: slow}}\n")
+    reload = asyncio.ensure_future(gateway.reload(Actor("ana", "here")))
+    await eventually(lambda: sinks_of(gateway, "OPENING") == ["fresh"])
+    gateway.stop()
+    sinks_of(gateway, "GO_ON").append(True)
+    with pytest.raises(ReloadRefused) as refused:
+        await reload
+    assert refused.value.code == "stopping"
+    assert (list(gateway.sinks), sinks_of(gateway, "CLOSED")) == ([], ["fresh"])
+    await gateway.close(0.0)
+
+
+def sinks_of(gateway: Gateway, name: str) -> list[object]:
+    """What the plugin notes; empty until it is imported."""
+    module = next(
+        (
+            one
+            for key, one in sys.modules.items()
+            if getattr(one, "__file__", None) == str(gateway.loaded.path.parent / "slow.py")
+        ),
+        None,
+    )
+    return getattr(module, name, [])
+
+
+async def test_a_callback_to_a_gateway_that_is_not_open_is_answered_and_counted(tmp_path: Path) -> None:
+    gateway = await _gateway(tmp_path, "waiting: 10")
+    path = tmp_path / "gateway.yaml"
+    path.write_text(
+        path.read_text() + "sources: {live: {type: huawei-live, keys: [demo-0123456789abcdef0123456789abcdef]}}\n"
+    )
+    gateway = Gateway(load(path, environ={}))
+    (endpoint,) = gateway.sources_by_path.values()
+    answers: list[object] = []
+    callback = Callback("live", "POST", "/hooks/live", Headers(), b"{}", None, gateway.clock.now())
+    gateway.take_callback(endpoint, callback, answers.append)
+    await gateway.open()
+    gateway.stop()
+    gateway.take_callback(endpoint, callback, answers.append)
+    assert [(one.status, one.code, one.retry_after) for one in answers] == [(503, "stopping", 5)] * 2  # type: ignore[attr-defined]
+    refused = gateway.metrics.registry.get_sample_value(
+        "recording_gateway_refused_total", {"source": "live", "code": "stopping"}
+    )
+    assert refused == 2
     await gateway.close(0.0)

@@ -104,7 +104,7 @@ async def test_a_held_event_is_left_to_a_person_and_any_other_goes_where_it_went
         assert (error["code"], "a person has to look at it" in error["detail"]) == ("not_possible", True)
         change = {"act": "replay_event", "target": first.id}
         shown = await asked(client, "preview_change", **change)
-        assert "screen" in shown["will"]
+        assert shown["now"]["sinks"] == ["screen"]
         await asked(client, "make_change", **change, confirmation=shown["confirmation"])
         deliveries = (await asked(client, "why_not_delivered", ref=first.id))["deliveries"]
         assert {(one["sink"], one["state"]) for one in deliveries} >= {("screen", "waiting")}
