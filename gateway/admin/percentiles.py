@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from gateway.admin.sink_results import Latency
 from gateway.runtime.activity import SPREAD_MS
@@ -19,9 +20,5 @@ def latency(counts: Sequence[int]) -> Latency | None:
 
 
 def _within(counts: Sequence[int], reached_at: float) -> float:
-    seen = 0
-    for place, count in enumerate(counts):
-        seen += count
-        if seen >= reached_at:
-            return SPREAD_MS[min(place, len(SPREAD_MS) - 1)] / 1000
-    return SPREAD_MS[-1] / 1000
+    place = next(place for place, seen in enumerate(accumulate(counts)) if seen >= reached_at)
+    return SPREAD_MS[min(place, len(SPREAD_MS) - 1)] / 1000
