@@ -193,6 +193,25 @@ def test_on_a_terminal_a_key_sends_the_last_one_again_and_ctrl_c_ends_it(served:
     until(served, "/sinks/q", lambda sink: sink["waiting"] == sink["sending"] == 0)
 
 
+@pytest.mark.wide
+def test_with_a_secret_that_is_kept_nothing_is_made_and_sigterm_ends_it_as_such(
+    served: Served, local: Receiver
+) -> None:
+    folder = Path(served.behind.loaded.path).parent  # type: ignore[attr-defined]
+    (folder / "token").write_text(PULL)
+    (folder / "secret").write_text(SECRET.removeprefix("demo-"))
+    put(served)
+    arguments = ["listen", "q", "--to", local.url, "--url", url_of(served), "--token-file", "token"]
+    running = Terminal(folder, [*arguments, "--secret-file", "secret"])
+    running.until(lambda text: "acknowledged" in text)
+    [(headers, body)] = local.requests
+    assert verify_webhook(body, headers, SECRET.removeprefix("demo-")) == local.ids[0]
+    running.process.send_signal(signal.SIGTERM)
+    assert running.end() == 128 + signal.SIGTERM
+    assert "Traceback" not in running.text
+    assert "made for this run" not in running.text
+
+
 def made(text: str) -> str:
     """The secret that was made for this run."""
     found = re.search(r"whsec_[A-Za-z0-9+/=]+", text)

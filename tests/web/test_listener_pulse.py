@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -123,3 +124,30 @@ def test_callers_that_are_taken_are_no_sign_of_trouble() -> None:
             pulse.taken += 1  # and was taken, and another waits
             assert pulse.stuck([listening]) == []
             assert pulse.stuck([listening]) == [0]
+
+
+def test_a_socket_that_is_being_closed_is_not_stuck() -> None:
+    pulse = ListenerPulse("server")
+    listening = socket.create_server(("127.0.0.1", 0))
+    with socket.create_connection(listening.getsockname()):
+        assert pulse.stuck([listening]) == []
+        listening.close()
+        assert pulse.stuck([listening]) == []
+
+
+async def test_where_it_cannot_be_listened_on_again_nothing_is_left_open_and_the_old_one_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = await loop.create_server(asyncio.Protocol, sock=listening.dup())
+        before = set(os.listdir("/proc/self/fd"))
+        monkeypatch.setattr(loop, "create_server", no_memory)
+        with pytest.raises(MemoryError):
+            await ListenerPulse("server").listen_again(listening, server, asyncio.Protocol, 10)
+        assert set(os.listdir("/proc/self/fd")) == before
+        assert server.is_serving()
+        server.close()

@@ -110,6 +110,29 @@ def test_a_stop_while_the_lock_is_awaited_ends_at_once() -> None:
     assert behind.life == ["close"]
 
 
+def test_an_opening_that_fails_because_it_was_stopped_is_said_and_no_failure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    behind = Behind()
+
+    async def lock() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise StoreHeld("gateway.db is held by host:7") from None
+
+    behind.opening = lock
+    served = Served(behind)
+    thread = threads.start(served.start)
+    until(lambda: hasattr(served, "stop"))
+    served.ask()
+    assert served.result().code == 0
+    threads.end(thread)
+    logged = capsys.readouterr().out
+    assert "opening_ended" in logged
+    assert "host:7" in logged
+
+
 @pytest.mark.parametrize("signals", [1, 2])
 def test_a_stop_while_an_opening_swallows_its_cancellation_ends_too(
     signals: int, monkeypatch: pytest.MonkeyPatch
