@@ -52,17 +52,21 @@ class Carriage:
         if len(self._deliveries) > 1:
             return await self._sink.deliver_batch(self._deliveries)
         try:
-            receipt: object = await self._sink.deliver(self._deliveries[0])
+            return [_result_of(await self._sink.deliver(self._deliveries[0]))]
         except Exception as error:
             return [error]
-        if receipt is None or isinstance(receipt, _RESULTS):  # an exception as `deliver_batch` gives it
-            return [receipt]
-        if inspect.isawaitable(receipt):
-            if inspect.iscoroutine(receipt):
-                receipt.close()
-            return [TypeError("deliver returned something that it should have awaited, so nothing was sent")]
-        # because returning at all means delivered: a receipt of the wrong type must not send the message again
-        return [f"({type(receipt).__name__})"]
+
+
+def _result_of(receipt: object) -> DeliveryResult:
+    """What one delivery came to, of whatever its sink returned."""
+    if receipt is None or isinstance(receipt, _RESULTS):  # an exception as `deliver_batch` gives it
+        return receipt
+    if inspect.isawaitable(receipt):
+        if inspect.iscoroutine(receipt):
+            receipt.close()
+        return TypeError("deliver returned something that it should have awaited, so nothing was sent")
+    # because returning at all means delivered: a receipt of the wrong type must not send the message again
+    return f"({type(receipt).__name__})"
 
 
 class Nonsense(Exception):
@@ -120,6 +124,9 @@ async def carry(
 
     impls = hook.deliver.get_hookimpls()
     if len(impls) == 1 and isinstance(impls[0].plugin, Carrier):  # nobody wraps it, so there is nobody to ask
+        if len(deliveries) == 1:
+            given = await bounded(partial(sink.deliver, deliveries[0]), timeout, begin)
+            return [_named(given, hook, sink) if isinstance(given, Nonsense) else _answer_of(given)], []
         results = await bounded(Carriage(deliveries, sink).carry, timeout, begin)
     else:
         results = await bounded(partial(_through, hook, deliveries, sink), timeout, begin)
@@ -141,6 +148,10 @@ async def carry(
     return [failure] * results_due, [] if results_due == 1 or isinstance(failure, Unavailable | Stopping) else list(
         range(results_due)
     )
+
+
+def _answer_of(given: object) -> SinkAnswer:
+    return given if isinstance(given, BaseException) else _result_of(given)
 
 
 def _apart(results: list[SinkAnswer]) -> tuple[list[SinkAnswer], list[int]]:
@@ -169,6 +180,8 @@ def _late(timeout: float) -> Retry:
 
 def _only_failed(given: object) -> bool:
     """Whether what came after the timeout is no more than the trouble of being stopped."""
+    if isinstance(given, BaseException):
+        return True
     return isinstance(given, _LISTS) and bool(given) and all(isinstance(one, BaseException) for one in given)
 
 

@@ -54,20 +54,27 @@ class Deliverer:
         self._spans = AttemptSpans(shared.traces, slots.sink.name)
 
     async def carry(self, dispatch: Dispatch) -> None:
-        """Send this dispatch and hand its outcomes to the settler. Raises only CancelledError, after the same."""
-        if dispatch.suspected and not await self._lost.goes_beside_others(dispatch, self._send):
-            return
-        isolation = self._shared.isolation
-        if isolation.taken:
-            await isolation.wait()
-        isolation.begin()
+        """Send this dispatch and hand its outcomes to the settler. Raises only CancelledError, after the same or where what
+        had not begun was given back."""
         try:
-            if self._fits(dispatch):
-                await self._deliver(dispatch, self._slots.sink)
-            else:
-                await self._send(dispatch)
-        finally:
-            isolation.end()
+            if dispatch.suspected and not await self._lost.goes_beside_others(dispatch, self._send):
+                return
+            isolation = self._shared.isolation
+            if isolation.taken:
+                await isolation.wait()
+            isolation.begin()
+            try:
+                if self._fits(dispatch):
+                    await self._deliver(dispatch, self._slots.sink)
+                else:
+                    await self._send(dispatch)
+            finally:
+                isolation.end()
+        except asyncio.CancelledError:  # before it began, or after it was decided
+            self._slots.give_back(dispatch)
+            raise
+        except Exception:
+            self._slots.broken(dispatch)
 
     async def _send(self, dispatch: Dispatch) -> None:
         """Where there is more to look at than `_fits` does, or it goes alone."""
@@ -94,16 +101,9 @@ class Deliverer:
             return
         if apart:
             self._slots.set_apart([dispatch.members[n] for n in apart])
-        results: list[AttemptResult] = []
-        done: list[Done | None] = []
-        for member, answer in zip(dispatch.members, answers, strict=True):
-            result = handed_over(member, answer)
-            if isinstance(result, Done):
-                results.append(result.receipt)
-                done.append(result if result.events else None)
-            else:
-                results.append(result)
-                done.append(None)
+        given = [handed_over(member, answer) for member, answer in zip(dispatch.members, answers, strict=True)]
+        results = [one.receipt if isinstance(one, Done) else one for one in given]
+        done = [one if isinstance(one, Done) and one.events else None for one in given]
         survived = [member.lease.delivery for member in dispatch.members if member.lease.losses]
         self._record(dispatch, deliveries, results, started_at, self._clock.monotonic() - started, done)
         if survived:
@@ -143,10 +143,8 @@ class Deliverer:
         if self._slots.may_not_start(dispatch) or dispatch.dropped:
             return False
         least = self._clock.monotonic() + self._timeout + LEASE_LEFT_SECONDS_MIN
-        for member in dispatch.members:
-            if member.lease.lost or member.expires < least:
-                return False
-        return bool(dispatch.members)
+        short = [member for member in dispatch.members if member.lease.lost or member.expires < least]
+        return bool(dispatch.members) and not short
 
     async def _fit(self, dispatch: Dispatch) -> None:
         """Leave in this dispatch what may be sent now: not into a shut gate, and with enough of the lease left."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
 from gateway.dispatch.batching import Gathering
@@ -163,11 +164,5 @@ class Lane:
     def _may_begin(self, carried: int) -> bool:
         return self.slots.may_begin(carried)
 
-    async def _carry(self, dispatch: Dispatch) -> None:
-        try:
-            await self._deliverer.carry(dispatch)
-        except asyncio.CancelledError:  # before it began, or after it was decided
-            self.slots.give_back(dispatch)
-            raise
-        except Exception:
-            self.slots.broken(dispatch)
+    def _carry(self, dispatch: Dispatch) -> Awaitable[None]:
+        return self._deliverer.carry(dispatch)

@@ -19,10 +19,16 @@ sinks: {{app: {{type: forward, url: '{url}'}}}}
 routes: [{{to: [app]}}]
 """
 WAY = [
-    *("WorkerPool._work", "Lane._carry", "Deliverer.carry", "Deliverer._deliver"),
-    *("carry", "bounded", "Carriage.carry", "Forward.deliver", "Forward._send"),
-    *("Http.request", "Pool.send", "Pool._begin", "Transport.handle_async_request"),
-    *("Exchanges.send", "Exchanges._exchange", "DataQueue.read"),
+    *(
+        "WorkerPool._work",
+        "Deliverer.carry",
+        "Deliverer._deliver",
+        "carry",
+        "bounded",
+        "Forward.deliver",
+        "Forward._send",
+    ),
+    *("Http.request", "Pool.send", "Transport.exchange", "Exchanges.send"),
 ]
 
 
