@@ -28,7 +28,7 @@ def by_position(text: str, names: Sequence[str]) -> tuple[str, Callable[[Sequenc
 
 _NAME: Final = re.compile(r"(?<!:):([a-z][a-z_]*)")
 _SETTLE, _SETTLE_VALUES = by_position(sql.SETTLE, (*SettleIn._fields, "now"))
-ALIKE_MIN: Final = 3  # rows that one statement ends, because for fewer it costs more than one each
+ALIKE_ROWS_MIN: Final = 3  # rows that one statement ends, because for fewer it costs more than one each
 # What `_SETTLE` does to a delivery that came to its end at once, as nearly all do; those of one receipt are one statement.
 _DELIVERED: Final = f"""UPDATE deliveries SET state = 'delivered', due_at = ?, rank = {Rank.AGAIN}, owner = NULL, memo = NULL,
     reason = NULL, note = ? WHERE id IN (SELECT value FROM json_each(?))"""  # noqa: S608
@@ -97,7 +97,7 @@ class SqliteLeases(SqliteSession):
             plain = row.state == "delivered" and row.error is None and not row.unburnt
             alike.setdefault(row.note if plain else None, []).append(row)
         for note, those in alike.items():
-            if note is None or len(those) < ALIKE_MIN:
+            if note is None or len(those) < ALIKE_ROWS_MIN:
                 self.connection.executemany(_SETTLE, [_SETTLE_VALUES((*row, now)) for row in those])
             else:
                 self.connection.execute(_DELIVERED, (now, note, json.dumps([row.id for row in those])))
