@@ -150,13 +150,14 @@ class Lane:
         self.claimer.note_due(due)
 
     def tend(self) -> None:
-        """Give up what is stuck, and free what nobody has in hand any more."""
+        """Give up what is stuck, free what nobody has in hand any more, and give back what is too much."""
         for dispatch in self.workers.replace_stuck(self.policy.timeout.total_seconds()):
             failure = self._deliverer.abandon(dispatch, "no answer, and the plugin does not let itself be stopped")
             aside = asyncio.create_task(self._deliverer.report_to_breaker(dispatch, [failure]))
             self._asides.add(aside)
             aside.add_done_callback(self._asides.discard)
         self.slots.free_forgotten()
+        self.slots.shed()
 
     def _next_of(self, waiting: deque[Dispatch]) -> Dispatch:
         return self.slots.next_of(waiting)

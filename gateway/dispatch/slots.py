@@ -234,6 +234,19 @@ class Slots:
             else:
                 self._workers.add(dispatch)
 
+    def shed(self) -> None:
+        """Give back what has not begun and is far more than `limit`, because a sink that was quick is slow now: a lease must not
+        end while what it is of waits for a worker."""
+        surplus = self.held - self.limit
+        if not self._grows or surplus <= self.limit / 2:
+            return
+        waiting = self._workers.take_back()
+        for place, dispatch in enumerate(waiting):
+            if place < len(waiting) - surplus or dispatch.probe is not None:
+                self._workers.add(dispatch)
+            else:
+                self.give_back(dispatch)
+
     def give_back(self, dispatch: Dispatch, delay: int = 0, queue: str = "") -> None:
         """Back to the store, unburnt; due after `delay` ms, or when the circuit may close; in a `queue` behind what is in it."""
         if self._breaker.open:

@@ -73,7 +73,8 @@ class LineWriter:
         self._lines_max = lines_max
         self._bytes_max = bytes_max
         # a condition over an RLock, because a destructor or a signal handler may speak while this thread is in `put`
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # its own, because a condition's `with` is two calls more for every line
+        self._changed = threading.Condition(self._lock)
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
         self._writing = False
@@ -92,7 +93,7 @@ class LineWriter:
         if self._forked:
             self._write([data])
             return
-        with self._changed:
+        with self._lock:
             if len(self._waiting) >= self._lines_max or self._bytes + len(data) > self._bytes_max:
                 self._drop(1)
                 return
@@ -192,7 +193,8 @@ class LineWriter:
 
     def _after_fork(self) -> None:
         """In the child there is no thread, and what waits is the parent's to write: the child writes for itself, at once."""
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._waiting.clear()
         self._bytes = 0
         self._writing = False

@@ -111,3 +111,25 @@ async def test_no_more_is_sent_than_twice_the_concurrency_before_its_outcomes_ar
     await eventually(lambda: len(sink.ids) == 16)
     await house.calm()
     assert set(house.rows("state, token")) == {("delivered", 1)}
+
+
+async def test_what_a_sink_that_became_slow_has_too_much_of_goes_back_unburnt(build: Build) -> None:
+    """Else its leases would end while it waits for a worker."""
+    may_end = asyncio.Event()
+
+    async def script(_: Delivery) -> None:
+        await may_end.wait()
+
+    house = await build(Scripted("app", script), delivery={"concurrency": 2})
+    lane = taught(house.dispatcher.lanes["app"], 0.001)
+    await house.put(*(event(number) for number in range(16)))
+    assert house.rows("state") == ["sending"] * 16
+    lane.tend()
+    assert lane.held == 16, "it is quick still"
+    taught(lane, 10.0)
+    lane.tend()
+    await eventually(lambda: lane.held == 4)
+    assert sorted(house.rows("state, attempts")) == [("sending", 1)] * 4 + [("waiting", 0)] * 12
+    may_end.set()
+    await house.later(3)
+    assert set(house.rows("state, attempts")) == {("delivered", 1)}
