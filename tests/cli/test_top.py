@@ -108,7 +108,7 @@ def test_what_never_answered_ends_it_because_it_is_more_likely_a_mistake(
         raise StoreUnavailable("it is locked")
 
     stock(configured, lambda store: accept(store, wanted(an_event())))
-    monkeypatch.setattr("gateway.admin.beside_store.BesideStore.overview", away)
+    monkeypatch.setattr("gateway.admin.glance.Glance.overview", away)
     assert cli("top", "--times", "3", code=1).stderr == "Error: it is locked\n"
 
 
