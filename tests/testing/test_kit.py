@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from gateway import RECORDING_ARCHIVED, Delivery, Done, FollowUp, Refused, Retry, Sink
-from gateway.testing import callbacks, delivery, event, follow_ups, opened, running
+from gateway import Delivery, Refused, Retry, Sink
+from gateway.testing import callbacks, delivery, event, opened, running
 from gateway.testing.http_sinks import _fail
 from plugins.sources.huawei_live import HuaweiLive
 from tests.testing.test_running import CONFIG, KEY
@@ -19,28 +17,6 @@ def test_there_is_a_callback_of_every_type_that_a_source_plays_and_each_is_taken
     assert len(made) == len(source.scenes)
     events = [source.normalise(one, source.verify(one)) for one in made]
     assert len({event.type for taken in events for event in taken}) >= 5
-
-
-def test_what_a_sink_says_follows_is_made_as_the_gateway_makes_it() -> None:
-    one = delivery()
-    assert follow_ups(one, None) == follow_ups(one, "a receipt") == ()
-    [made] = follow_ups(one, Done("kept", [FollowUp(RECORDING_ARCHIVED, files=one.event.files)]))
-    assert (made.type, made.source, made.stream) == (RECORDING_ARCHIVED, one.event.source, one.event.stream)
-    assert made.cause is not None
-    assert (made.cause.id, made.depth) == (one.event.ref, 1)
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (7, "deliver returned a int"),
-        (Done(7), "the receipt of a Done is a text or None"),  # type: ignore[arg-type]
-        (Done(None, [FollowUp("recording.nothing")]), "recording.nothing"),
-    ],
-)
-def test_what_no_gateway_would_store_fails_and_says_why(answer: Any, words: str) -> None:
-    with pytest.raises(AssertionError, match=words):
-        follow_ups(delivery(), answer)
 
 
 class Careless(Sink):

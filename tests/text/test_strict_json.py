@@ -23,19 +23,6 @@ from gateway.text.strict_json import (
 from tests.text.documents import JSON, nested
 
 
-def test_what_came_plainly_is_its_own_original_and_names_itself() -> None:
-    said = decode_document(b'{"a": 1, "b": "x"}')
-    assert said.original(escape=True) == said.original(escape=False) == said.naming(0) == said.naming(-1) == said.plain
-
-
-@pytest.mark.parametrize("read", ["pop", "get", "__getitem__", "__contains__"])
-def test_a_key_that_is_there_twice_is_read_in_no_way(read: str) -> None:
-    original = decode_document(b'{"a": 1, "b": 2, "a": 3}').original(escape=True)
-    assert getattr(original, read)("b") in (2, True)
-    with pytest.raises(Malformed, match="twice"):
-        getattr(original, read)("a")
-
-
 def refused(body: bytes) -> str:
     with pytest.raises(Malformed) as caught:
         decode_object(body)

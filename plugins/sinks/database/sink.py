@@ -179,18 +179,22 @@ class Database(Sink):
 
         # In order of their key, so that two gateways do not wait for each other's rows.
         ordered = rows if len(rows) == 1 else await asyncio.to_thread(_in_order, rows, ready.key)
-        for fresh in (False, True):
-            try:
-                await self._write(ready.statement, ordered)
-            except Exception as error:
-                if fresh or not is_broken_connection(error):
-                    failure = self._judge(error)
-                    if isinstance(failure, Unavailable):
-                        await self._forget()
-                    return failure
-            else:
-                return None
-        raise AssertionError
+        error = await self._error_of_writing(ready.statement, ordered)
+        if error is not None and is_broken_connection(error):
+            error = await self._error_of_writing(ready.statement, ordered)  # over a fresh one
+        if error is None:
+            return None
+        failure = self._judge(error)
+        if isinstance(failure, Unavailable):
+            await self._forget()
+        return failure
+
+    async def _error_of_writing(self, statement: sa.Executable, rows: Sequence[dict[str, object]]) -> Exception | None:
+        try:
+            await self._write(statement, rows)
+        except Exception as error:
+            return error
+        return None
 
     async def _forget(self) -> None:
         """Look at the table again before the next row; a SQLite file also, because another may stand in its place."""

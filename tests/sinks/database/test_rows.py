@@ -232,6 +232,11 @@ async def test_a_batch_is_one_transaction_and_a_row_the_database_refuses_hurts_n
     assert sorted(row["size_bytes"] for row in place.run("SELECT size_bytes FROM recordings")) == [1, 2, 3957964]
 
 
+async def test_a_person_can_ask_whether_the_table_fits(place: Place) -> None:
+    async with making(place.url) as sink:
+        assert await sink.connect() == f"logged in; the {place.kind} table fits"
+
+
 async def test_an_event_may_be_twice_in_a_batch(place: Place) -> None:
     async with making(place.url) as sink:
         many = [delivery(event(number=number % 3)) for number in range(30)]

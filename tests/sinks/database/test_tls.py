@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 
 from gateway import Retry, Unavailable
 from gateway.testing import delivery
+from plugins.sinks.database.address import parse
+from plugins.sinks.database.engine import tls_context
 from tests.certificates import certificates
 from tests.patience import PATIENCE_S, until
 from tests.running import free_port
@@ -54,6 +57,30 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, P
     finally:
         process.terminate()
         process.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("query", "checked", "by_name"),
+    [
+        ("ssl_mode=required", ssl.CERT_NONE, False),
+        ("ssl_mode=verify_ca", ssl.CERT_REQUIRED, False),
+        ("ssl_mode=VERIFY-IDENTITY", ssl.CERT_REQUIRED, True),
+        ("ssl_ca={0}/ca.pem", ssl.CERT_REQUIRED, True),
+        ("ssl_cert={0}/cert.pem&ssl_key={0}/key.pem", ssl.CERT_NONE, False),
+        ("ssl_ca={0}/ca.pem&ssl_cert={0}/cert.pem&ssl_key={0}/key.pem", ssl.CERT_REQUIRED, True),
+    ],
+)
+def test_a_mode_checks_as_much_as_mysqls_own_words_say(
+    query: str, checked: ssl.VerifyMode, by_name: bool, tmp_path: Path
+) -> None:
+    certificates(tmp_path)
+    context = tls_context(parse(f"mysql://u@h/d?{query.format(tmp_path)}"))
+    assert context is not None
+    assert (context.verify_mode, context.check_hostname) == (checked, by_name)
+
+
+def test_encrypted_is_only_what_is_to_be() -> None:
+    assert tls_context(parse("mysql://u@h/d")) is tls_context(parse("mysql://u@h/d?ssl_mode=disabled")) is None
 
 
 @pytest.mark.slow
