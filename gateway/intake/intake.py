@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar
+from typing import Final
 
 from gateway.compact_json import encode_struct_or_str
 from gateway.dispatch.dispatcher import Dispatcher
@@ -19,6 +19,7 @@ from gateway.intake.failures import Failures
 from gateway.intake.pipeline import new_event, normalise, verify
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
+from gateway.intake.stages import Stage, answer_of, compute_or_raise, fail
 from gateway.intake.under_way import Answered, CallbackAnswer, CallbackUnderWay, SourceEndpoint
 from gateway.model import RECORDING_FAILED, Event, Verified, order_key
 from gateway.plugin import Callback, Source
@@ -34,16 +35,8 @@ LARGE_BODY_BYTES: Final = 16 * 1024  # what is made of a larger one, by a strang
 TOGETHER_MAX: Final = (
     64  # callbacks that go together, so that whatever else the loop has to do waits for some 10 ms at most
 )
-T = TypeVar("T")
-
-
-class _Stage(NamedTuple):
-    """`compute` touches nothing that is shared, so it may be done in a thread; `go_on` follows in the loop, with what it gave,
-    and `failed` makes the answer of what either raised."""
-
-    compute: Callable[[CallbackUnderWay], Any]
-    go_on: Callable[[CallbackUnderWay, Any], bool]  # False: it was answered
-    failed: Callable[[CallbackUnderWay, BaseException], BaseException]
+CALL_SECONDS_MAX: Final = 0.25  # after which a call of the loop that did not come is made again
+NOT_CALLED: Final = float("-inf")
 
 
 class Intake:
@@ -58,15 +51,15 @@ class Intake:
         self._journal = journal
         self._failures = failures = Failures(journal, refusals)
         self._arrived: deque[CallbackUnderWay] = deque()
-        self._called = False  # they are carried in the loop's next turn
+        self._called_at = NOT_CALLED  # the loop's time when it was asked to carry them in its next turn
         self._to_store: list[
             tuple[Sequence[NewEvent], ToldWaiter[CallbackUnderWay]]
         ] = []  # rows of this turn of the loop
         self._large: set[asyncio.Task[None]] = set()
         self._stages = (
-            _Stage(self._verify, self._verified, failures.of_verify),
-            _Stage(self._normalise, self._normalised, failures.of_normalise),
-            _Stage(self._write, self._written, failures.of_writing),
+            Stage(self._verify, self._verified, failures.of_verify),
+            Stage(self._normalise, self._normalised, failures.of_normalise),
+            Stage(self._write, self._written, failures.of_writing),
         )
 
     def take_callback(self, endpoint: SourceEndpoint, callback: Callback, answered: Answered) -> None:
@@ -80,44 +73,61 @@ class Intake:
             task.add_done_callback(self._large.discard)
             return
         self._arrived.append(work)
-        if not self._called:
-            loop.call_soon(self._carry_arrived)
-            self._called = True
+        self._call(loop)
 
     # -- from stage to stage
 
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Once a turn; but a call that never came, because there was no memory for it, is not waited for."""
+        now = loop.time()
+        if now - self._called_at > CALL_SECONDS_MAX:
+            loop.call_soon(self._carry_arrived)
+            self._called_at = now
+
     def _carry_arrived(self) -> None:
-        self._called = False  # first, so that what is left without memory goes with the next one
+        self._called_at = NOT_CALLED  # first, so that what is left without memory goes with the next one
         arrived = self._arrived
-        together = [arrived.popleft() for _ in range(min(len(arrived), TOGETHER_MAX))]
-        if arrived:
-            asyncio.get_running_loop().call_soon(self._carry_arrived)
-            self._called = True
-        for stage in self._stages:
-            together = self._pass(stage, together)
+        begun: list[CallbackUnderWay] = []
+        try:
+            while arrived and len(begun) < TOGETHER_MAX:
+                begun.append(arrived[0])
+                arrived.popleft()  # last: it is in one of both, whatever fails
+            if arrived:
+                self._call(asyncio.get_running_loop())
+            together: Sequence[CallbackUnderWay] = begun
+            for stage in self._stages:
+                together = self._pass(stage, together)
+            self._store_rows()
+        except BaseException as error:  # a mistake of ours, or no memory: nobody waits for ever
+            self._give_up(begun, error)
+
+    def _give_up(self, begun: Sequence[CallbackUnderWay], error: BaseException) -> None:
+        for work in begun:
+            if not work.queued:  # else the store answers it
+                work.answer(error)
         self._store_rows()
 
-    def _pass(self, stage: _Stage, together: Sequence[CallbackUnderWay]) -> list[CallbackUnderWay]:
+    def _pass(self, stage: Stage, together: Sequence[CallbackUnderWay]) -> list[CallbackUnderWay]:
         """Those that go on to the next stage. All are computed before the first goes on, because that is other code."""
         computed: list[tuple[CallbackUnderWay, object]] = []
         for work in together:
             try:
                 computed.append((work, stage.compute(work)))
             except BaseException as error:  # a KeyboardInterrupt of a plugin too: the others go on
-                _fail(stage, work, error)
+                fail(stage, work, error)
         going_on = []
         for work, given in computed:
             try:
                 if stage.go_on(work, given):
                     going_on.append(work)
             except BaseException as error:
-                _fail(stage, work, error)
+                fail(stage, work, error)
         return going_on
 
     async def _carry_large(self, work: CallbackUnderWay) -> None:
         """The same stages in a thread, because one would make every other callback wait."""
         for stage in self._stages:
-            given = await asyncio.to_thread(_tried, stage.compute, work)
+            given = await asyncio.to_thread(compute_or_raise, stage.compute, work)
             if not self._pass(stage._replace(compute=given), [work]):
                 return
         self._store_rows()
@@ -150,7 +160,7 @@ class Intake:
         endpoint, callback = work.endpoint, work.callback
         self._journal.ignored(endpoint.source, callback, redacted=endpoint.redaction is not None)
         self._journal.answered(endpoint.name, "ignored", callback.received_at)
-        work.answered(self._answer(work, b'{"status":"accepted","events":[]}'))
+        work.answer(self._answer(work, b'{"status":"accepted","events":[]}'))
         return False
 
     # -- into the store
@@ -165,10 +175,11 @@ class Intake:
     def _written(self, work: CallbackUnderWay, written: Sequence[tuple[str, bytes]]) -> bool:
         try:
             new = self._rows(work, written)
+            self._to_store.append((new, ToldWaiter(self._committed, work)))
         except BaseException:
             self._unreserve(work.reserved)
             raise
-        self._to_store.append((new, ToldWaiter(self._committed, work)))
+        work.queued = True
         return True
 
     def _store_rows(self) -> None:
@@ -231,9 +242,9 @@ class Intake:
             if work.reserved:
                 self._unreserve(work.reserved)
             if error is not None:
-                work.answered(self._failures.of_store(work.endpoint, error))
+                work.answer(self._failures.of_store(work.endpoint, error))
             else:
-                work.answered(_answer_of(partial(self._taken, work, accepted)))
+                work.answer(answer_of(partial(self._taken, work, accepted)))
 
     def _give_to_lanes(self, work: CallbackUnderWay, accepted: Sequence[Accepted]) -> None:
         self._journal.stored(work.events, work.decisions, accepted, work.callback)
@@ -264,31 +275,6 @@ class Intake:
             self._journal.broken(source, "acknowledge", error, redacted=work.endpoint.redaction is not None)
             return CallbackAnswer(200, usual)
         return CallbackAnswer(200, usual) if own is None else CallbackAnswer(own.status, own.body, own.media_type)
-
-
-def _fail(stage: _Stage, work: CallbackUnderWay, error: BaseException) -> None:
-    work.answered(_answer_of(partial(stage.failed, work, error)))
-
-
-def _answer_of(make: Callable[[], CallbackAnswer | BaseException]) -> CallbackAnswer | BaseException:
-    """What `make` gives; where it fails, that: a caller without an answer would wait for ever."""
-    try:
-        return make()
-    except BaseException as mistake:
-        return mistake
-
-
-def _tried(compute: Callable[[CallbackUnderWay], T], work: CallbackUnderWay) -> Callable[[CallbackUnderWay], T]:
-    """What gives or raises again what `compute` did: a thread's future does not carry every exception (StopIteration)."""
-    try:
-        given = compute(work)
-    except BaseException as error:
-        return partial(_raise, error)
-    return lambda _: given
-
-
-def _raise(error: BaseException, _: CallbackUnderWay) -> NoReturn:
-    raise error
 
 
 def _rendered(events: Sequence[Event]) -> list[tuple[str, bytes]]:

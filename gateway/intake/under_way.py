@@ -60,3 +60,11 @@ class CallbackUnderWay:
     events: Sequence[Event] = ()
     decisions: Sequence[RoutingDecision] = ()
     reserved: list[str] = field(default_factory=list)  # sinks of which a slot is held for it
+    queued: bool = False  # for the store, which answers it
+    is_answered: bool = False
+
+    def answer(self, given: CallbackAnswer | BaseException) -> None:
+        """Tell whoever waits, once."""
+        if not self.is_answered:
+            self.is_answered = True
+            self.answered(given)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -16,54 +12,16 @@ import gateway.dispatch
 from gateway.errors import Retry
 from gateway.model import Delivery
 from tests.ready_stores import file_at
+from tests.shortage import Shortage
 
 from .conftest import Build, House, Scripted, event
 
-ROOM = str(Path(gateway.dispatch.__file__).parent)
-FEW, MANY = 61, 11  # each so-manieth line is tried: every day, and by the slow test
+FEW, MANY = 127, 11  # each so-manieth line is tried: every day, and by the slow test
+NOWHERE = sys.maxsize  # a line that is never come to
 CONCURRENCY = 2
 
 
-class Shortage:
-    """Counts the lines of the dispatcher that run in this thread, and raises at those from `first` on, so many of them."""
-
-    def __init__(self, first: int, lines: int) -> None:
-        self._first, self._end = first, first + lines
-        self._spared: asyncio.Task[Any] | None = None
-        self.seen = 0
-        self.hit = ""  # the first line that it came to
-
-    def __call__(self, frame: FrameType, what: str, argument: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(ROOM) or self._is_spared():
-            return None
-        if what == "line":
-            self.seen += 1
-            if self._first <= self.seen < self._end:
-                self.hit = self.hit or f"{frame.f_code.co_qualname}, line {frame.f_lineno}"
-                raise MemoryError
-        return self
-
-    def _is_spared(self) -> bool:
-        return self._spared is not None and self._spared is asyncio.current_task()
-
-    @contextmanager
-    def begun(self) -> Iterator[None]:
-        before = sys.gettrace()
-        sys.settrace(self)
-        try:
-            yield
-        finally:
-            sys.settrace(before)
-
-    @contextmanager
-    def spares_this_task(self) -> Iterator[None]:
-        """While the test itself looks."""
-        self._spared = asyncio.current_task()
-        yield
-        self._spared = None
-
-
-async def _carry_some(build: Build, shortage: Shortage, folder: Path) -> House:
+async def _carry_some(build: Build, shortage: Shortage, folder: Path, first: int, lines: int) -> House:
     """Two that are handed over, one of which is to be tried again, and two that are claimed, as far as the door takes them."""
     failed: set[str] = set()
 
@@ -73,9 +31,9 @@ async def _carry_some(build: Build, shortage: Shortage, folder: Path) -> House:
             raise Retry("once")
 
     waits = {"concurrency": CONCURRENCY, "timeout": "5s", "retry": {"initial": "1s", "max": "1s"}}
-    (folder / f"{shortage._first}").mkdir()
-    house = await build(Scripted("app", script), delivery=waits, url=file_at(folder / f"{shortage._first}/gateway.db"))
-    with shortage.begun():
+    (folder / f"{first}").mkdir()
+    house = await build(Scripted("app", script), delivery=waits, url=file_at(folder / f"{first}/gateway.db"))
+    with shortage.on(first, lines):
         for numbers, handed in (((1, 2), True), ((3, 4), False)):
             with suppress(MemoryError):
                 await house.put(*map(event, numbers), hand=handed)
@@ -94,21 +52,21 @@ def _is_over(house: House) -> bool:
 
 
 async def _tried_at(build: Build, folder: Path, lines: int, step: int) -> None:
-    shortage = Shortage(sys.maxsize - 1, 0)
-    house = await _carry_some(build, shortage, folder)
-    assert house.rows() == ["delivered"] * 4
-    await house.close(0.05)
-    for first in range(1, shortage.seen, step):
-        one = Shortage(first, lines)
-        house = await _carry_some(build, one, folder)
-        for _ in range(60):
-            if _is_over(house):
-                break
-            await house.later(2)
-        held = house.dispatcher.lanes["app"].held
-        assert _is_over(house), f"{house.rows()}, {held} held: there was no memory at {one.hit}"
-        assert len(house.dispatcher.lanes["app"].workers._workers) == CONCURRENCY, one.hit
+    shortage = Shortage(gateway.dispatch)
+    with shortage.watching():
+        house = await _carry_some(build, shortage, folder, NOWHERE, 0)
+        assert house.rows() == ["delivered"] * 4
         await house.close(0.05)
+        for first in range(1, shortage.seen, step):
+            house = await _carry_some(build, shortage, folder, first, lines)
+            for _ in range(60):
+                if _is_over(house):
+                    break
+                await house.later(2)
+            held = house.dispatcher.lanes["app"].held
+            assert _is_over(house), f"{house.rows()}, {held} held: there was no memory at {shortage.hit}"
+            assert len(house.dispatcher.lanes["app"].workers._workers) == CONCURRENCY, shortage.hit
+            await house.close(0.05)
 
 
 LENGTHS = pytest.mark.parametrize("lines", [1, 60], ids=["one line", "sixty lines"])

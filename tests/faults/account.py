@@ -21,6 +21,7 @@ class Account:
     sinks: Sequence[str]
     streams: int = 0
     disturbed: Sequence[float] = ()  # moments of kills and of other faults, sorted
+    spells: Sequence[tuple[float, float]] = ()  # from when until when a fault lasted in which any attempt may fail
     ids: dict[int, str] = field(init=False)  # of what was acknowledged
     arrived: dict[tuple[str, int], list[float]] = field(init=False)
 
@@ -68,6 +69,7 @@ class Account:
             for key, times in self.arrived.items()
             for first, second in zip(sorted(times), sorted(times)[1:], strict=False)
             if bisect_left(self.disturbed, first - SLACK_S) == bisect_right(self.disturbed, second)
+            and not any(began <= second and first - SLACK_S <= ended for began, ended in self.spells)
         ]
 
     @property

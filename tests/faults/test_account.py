@@ -32,6 +32,13 @@ def test_what_arrives_again_over_a_fault_is_allowed_up_to_what_was_in_flight() -
         one.closes(again_max=0)
 
 
+def test_what_arrives_again_in_a_spell_of_faults_is_allowed() -> None:
+    again = [*CAME, Came(1.5, "app", 1, "a")]
+    for spell, well in (((1.2, 1.4), True), ((0.5, 2.0), True), ((0.5, 1.0), True), ((1.6, 2.0), False)):
+        one = Account(posted=POSTED, came=again, sinks=("app",), spells=[spell])
+        assert (one.unexplained == []) == well, spell
+
+
 WRONG = {
     "acknowledged and never delivered": (POSTED, CAME[1:]),
     "delivered, but never sent": (POSTED, [*CAME, Came(4.0, "app", 9, "x")]),

@@ -7,8 +7,8 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -112,6 +112,8 @@ class World:
         self.folder, self.seed, self.rng = folder, seed, random.Random(seed)
         self.sinks, self.order = sinks, order
         self.moments: list[float] = []
+        self.spells: list[tuple[float, float]] = []
+        self.deaths = 0  # of gateways that were started again by `keep_up`
         host, inside = ("127.0.0.1", ()) if far is None else (far.address, far.inside())
         self.receiver = Child("tests.faults.receiver", str(folder / "came"), host, inside=inside)
         self.streams = 0
@@ -158,10 +160,17 @@ class World:
         self._arrived.count()
         return sum(one.startswith(f"{sink} ") for one in self._arrived.seen)
 
-    def wait_for(self, more: int, within: float = 120.0) -> None:
-        """Until so many more callbacks are acknowledged; one that has ended has nothing to wait for."""
+    def wait_for(self, more: int, within: float = 120.0, *, kept_up: bool = False) -> None:
+        """Until so many more callbacks are acknowledged; one that has ended has nothing to wait for. `kept_up`: whoever runs
+        the first gateway starts it again whenever it dies."""
         least = self.acknowledged() + more
-        self.until(lambda: self.acknowledged() >= least or self.vendors[-1].process.poll() is not None, within)
+
+        def there() -> bool:
+            if kept_up:
+                self.keep_up()
+            return self.acknowledged() >= least or self.vendors[-1].process.poll() is not None
+
+        self.until(there, within)
 
     @staticmethod
     def until(true: Callable[[], Any], within: float = 60.0) -> None:
@@ -176,17 +185,30 @@ class World:
         """Note that something happens now that may bring deliveries again."""
         self.moments.append(time.monotonic())
 
+    @contextmanager
+    def disturbing(self) -> Iterator[None]:
+        """What happens now lasts: an attempt may fail although its event arrived, and is made again at once, at any time of it."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.spells.append((began, time.monotonic()))
+
     def kill(self, n: int = 0) -> None:
         """kill -9 of a gateway, noted before and after: what it sends until it is gone may come again."""
         self.gateways[n].kill()
         self.disturb()
 
-    def keep_up(self, n: int = 0) -> None:
-        """Start a gateway again that has died, as whoever runs it would."""
+    def keep_up(self, n: int = 0) -> bool:
+        """Start a gateway again that has died, as whoever runs it would; whether it had. It may do so a moment later too:
+        `wait_for(…, kept_up=True)` looks on."""
         process = self.gateways[n].process
-        if process is None or process.poll() is not None:
+        died = process is None or process.poll() is not None
+        if died:
             self.disturb()
             self.gateways[n].start(ready=False)
+            self.deaths += 1
+        return died
 
     def nap(self, longest: float) -> None:
         """Some time, drawn from the seed."""
@@ -226,6 +248,7 @@ class World:
             sinks=self.sinks,
             streams=self.streams if self.order else 0,
             disturbed=sorted(self.moments),
+            spells=self.spells,
         )
 
     def __enter__(self) -> Self:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import ItemRefused, StoreUnavailable
 from gateway.store.engine import commit_waiters, write_queue
 from gateway.store.engine import writer as writing
+from gateway.store.engine.batch import Bulk
 from gateway.store.store import Store
 from tests.patience import PATIENCE_S
-from tests.store.kit import new
+from tests.store.kit import new, table
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,33 @@ async def test_without_memory_whoever_waits_is_told_and_the_writer_goes_on(
     assert store.healthy()
 
 
+async def test_a_transaction_that_could_not_be_rolled_back_takes_in_nothing_that_comes_later(
+    store: Store, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be acknowledged, and gone with the process."""
+    await store.ping()
+    session = store._writer._link.session
+    assert session is not None
+
+    def fail(*_: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(session), "rollback", fail)
+
+        def begun(session: Bulk) -> None:
+            with session.atomic():
+                session.change("INSERT INTO meta (name, value) VALUES ('begun', '1')")
+                raise MemoryError
+
+        with pytest.raises((ItemRefused, StoreUnavailable)):
+            await store.write(begun)
+    (accepted,) = await store.accept([new(1)])
+    assert accepted.new
+    assert table(url, "id", "events") == [(new(1).event.id,)]
+    assert table(url, "value", "meta WHERE name = 'begun'") == []
+
+
 async def test_one_that_cannot_be_told_keeps_the_answer_from_no_other() -> None:
     class Deaf:
         def done(self) -> bool:
@@ -57,3 +85,29 @@ async def test_one_that_cannot_be_told_keeps_the_answer_from_no_other() -> None:
     with pytest.raises(MemoryError):
         commit_waiters.resolve_all([(Deaf(), 1, None), (heard, 2, None)])  # type: ignore[list-item]
     assert heard.result() == 2
+
+
+async def test_what_there_was_no_memory_to_tell_is_told_with_the_next_or_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda *_: None)
+    answers, failed = commit_waiters.Answers(), []
+    real = commit_waiters.resolve_all
+
+    def fail(waiting: Any) -> None:
+        if not failed:
+            failed.append(waiting)
+            raise MemoryError
+        real(waiting)
+
+    monkeypatch.setattr(commit_waiters, "resolve_all", fail)
+    for again in (lambda: answers.put(loop, []), lambda: answers.remind(loop)):
+        failed.clear()
+        first: asyncio.Future[object] = loop.create_future()
+        answers.put(loop, [(first, 1, None)])
+        while not failed:
+            await asyncio.sleep(0)
+        assert not first.done()
+        again()
+        async with asyncio.timeout(PATIENCE_S):
+            assert await first == 1
+    loop.set_exception_handler(None)

@@ -159,6 +159,9 @@ class StoreConnections:
         except StoreUnavailable:
             self.close()  # because it may be the connection that is broken
             raise
+        except MemoryError:
+            self.close()  # because a transaction may have begun that was not rolled back
+            raise
 
     def _opened(self, opening: Callable[[], _S]) -> _S:
         """Patiently, because `serve` may be making the store. A server that does not answer is not waited for."""

@@ -43,6 +43,8 @@ class StoreReader:
             except Exception as error:
                 trouble = session.trouble(error)
                 if trouble is Trouble.BUG:
+                    if session.under_way:  # it was not rolled back, without memory
+                        self._drop()
                     raise
                 if trouble is Trouble.DAMAGED:
                     raise ItemRefused(f"the store cannot be read here: {session.explain(error)}") from None

@@ -8,10 +8,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final, Literal, TypeVar, overload
 
 from gateway.errors import StoreBusy, StoreError, StoreUnavailable
-from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.commit_waiters import ToldWaiter, Waiter, Waiting, resolve_all
 
@@ -27,9 +27,9 @@ ANSWER_SECONDS: Final = 5.0  # an accept that has waited so long is answered 503
 QUEUE_REFUSALS_MAX: Final = 1024  # past it, refused callbacks are not kept
 TICK_SECONDS: Final = 0.25  # how long an empty queue is waited at
 BACKGROUND_SECONDS: Final = 0.25  # background work is taken when the queue is empty, or so often under load
+CALL_SECONDS_MAX: Final = 0.25  # after which a call of the loop that did not come is made again
+NOT_CALLED: Final = float("-inf")
 
-
-log = import_structlog().get_logger("gateway.store")
 
 Answer = tuple[object, BaseException | None]  # what came of an item, or what it failed with
 
@@ -74,7 +74,7 @@ class Queue:
         self._background: deque[Item] = deque()
         self._bytes = 0
         self._ready = threading.Condition()
-        self._called = False  # the thread will be woken at the end of this turn of the loop
+        self._called_at = NOT_CALLED  # monotonic: when the loop was asked to wake the thread at the end of its turn
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last_background = 0.0
@@ -116,7 +116,7 @@ class Queue:
                 self._accepted_at = now
             self._items.append(item)
             self._bytes += size
-        self._call_thread(self._loop)
+        self._call_thread(self._loop, now)
         return future
 
     def put_accepts(self, accepts: Iterable[tuple[Sequence[object], int, ToldWaiter[W]]]) -> None:
@@ -139,18 +139,20 @@ class Queue:
                 self._bytes += size
                 self._accepted_at = now
         if self._loop is not None:
-            self._call_thread(self._loop)
+            self._call_thread(self._loop, now)
         resolve_all(refused)
 
-    def _call_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _call_thread(self, loop: asyncio.AbstractEventLoop, now: float) -> None:
         """Wake it at the end of this turn of the loop, not at once: what the turn brings comes into one commit, and the thread
-        does not fight the loop for the interpreter in the middle of it."""
-        if not self._called:
-            self._called = True
-            loop.call_soon(self._call)
+        does not fight the loop for the interpreter in the middle of it. Never raises: what is queued is queued, and the
+        thread looks by itself too. A call that never came, because there was no memory for it, is not waited for."""
+        if now - self._called_at > CALL_SECONDS_MAX:
+            with suppress(MemoryError):
+                loop.call_soon(self._call)
+                self._called_at = now
 
     def _call(self) -> None:
-        self._called = False
+        self._called_at = NOT_CALLED
         with self._ready:
             self._ready.notify()
 
@@ -265,14 +267,3 @@ class Queue:
                 self._items.popleft()  # last too
             self._background_next = bool(self._background) and now - self._last_background >= BACKGROUND_SECONDS
             return bool(batch) or not self._closing
-
-
-def answer_all(loop: asyncio.AbstractEventLoop, unit: Sequence[Item], answers: Sequence[Answer]) -> None:
-    """One call into the loop for all who wait."""
-    waiting = [(item.future, *answer) for item, answer in zip(unit, answers, strict=True) if item.future is not None]
-    if not waiting:
-        return
-    try:
-        loop.call_soon_threadsafe(resolve_all, waiting)
-    except RuntimeError:  # the loop has ended, and with it everyone who waited
-        log.debug("store_loop_ended", items=len(waiting))

@@ -13,16 +13,17 @@ from typing import Final, TypeVar
 from gateway.errors import ItemRefused, StoreError, StoreFileGone, StoreUnavailable
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk, Tally
+from gateway.store.engine.commit_waiters import Answers
 from gateway.store.engine.reruns import pause, rerun
 from gateway.store.engine.session import Trouble
-from gateway.store.engine.write_queue import TICK_SECONDS, Answer, Item, Kind, Queue, answer_all
+from gateway.store.engine.write_queue import TICK_SECONDS, Answer, Item, Kind, Queue
+from gateway.store.engine.writer_health import WriterHealth
 from gateway.store.engine.writer_link import WriterLink
 
 T = TypeVar("T")
 
 CALLS_SECONDS: Final = 0.05  # after which claims and the like give way to accepts that came meanwhile
 LOOKS_MAX: Final = 3  # more, where something went between two looks, or lies on a damaged page
-DAMAGE_SECONDS: Final = 60.0  # between two lines about a damaged page
 RERUN_SECONDS: Final = 2.0  # how long a batch whose commit may have happened looks for a connection to be run again
 
 log = import_structlog().get_logger("gateway.store")
@@ -48,6 +49,7 @@ class Writer:
         farewell: Callable[[Bulk], None] = lambda _: None,
         observe: Callable[[int, float], None] = lambda _items, _seconds: None,
     ) -> None:
+        self._health = WriterHealth()
         self._many = many
         self._before = before
         self._tick = tick
@@ -55,27 +57,27 @@ class Writer:
         self._after = after
         self._farewell = farewell
         self._observe = observe
-        self._queue = Queue(self._unanswered)
+        self._queue = Queue(self._health.unanswered)
         self.put = self._queue.put  # by the loop: the future is resolved after the commit
         self.accepted_within = self._queue.accepted_within  # so many seconds
         self.put_accepts = self._queue.put_accepts
         self._link = WriterLink(connect, lambda: self._queue.closing)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._batch: list[Item] = []  # the thread's own: one list for ever, and what is in it was not answered yet
+        self._goes_on = True
+        self._answers = Answers()
         self._next_tick = 0.0
-        self._damage_at = 0.0
-        self._committed = False  # the last commit worked
-        self._refusing = False  # the last accept did not, even if smaller work does
 
     @property
     def healthy(self) -> bool:
         """Whether the last commit worked, and the last accept."""
-        return self._committed and not self._refusing
+        return self._health.well
 
     @property
     def refusing(self) -> bool:
         """Whether the last accept failed."""
-        return self._refusing
+        return self._health.refusing
 
     @property
     def busy(self) -> bool:
@@ -91,18 +93,13 @@ class Writer:
 
     def accepts_again(self) -> None:
         """Something as large as an accept was written to try it, and worked."""
-        self._refusing = False
-
-    def _unanswered(self) -> None:
-        if self.healthy:
-            log.warning("store_does_not_answer")
-        self._refusing = True
+        self._health.refusing = False
 
     def start(self, session: Bulk) -> None:
         """Begin, with a session that was opened and prepared already."""
         self._loop = asyncio.get_running_loop()
         self._link.session = session
-        self._committed = True
+        self._health.committed = True
         self._queue.open(self._loop)
         self._thread = threading.Thread(target=self._write_until_closed, name="store-writer", daemon=True)
         self._thread.start()
@@ -126,25 +123,35 @@ class Writer:
     # -- the thread's side
 
     def _write_until_closed(self) -> None:
-        goes_on = True
-        while goes_on:
-            batch: list[Item] = []
+        while self._goes_on or self._batch:
             try:
-                goes_on = self._queue.fill(batch)
-                if batch:
-                    self._work(batch)
-                if goes_on:
-                    self._maybe_tick()
-            except Exception as error:  # a bug of ours; the queue must not wait for a thread that died of it
-                self._tell_lost(batch, error)
+                self._write_once()
+            except Exception:  # noqa: S112  what was to be done about a failure failed too, and a line would need memory
+                continue
         if self._link.session is not None:
             self._farewell(self._link.session)
             self._link.session.close()
             self._link.session = None
 
+    def _write_once(self) -> None:
+        """Take what is there and do it; the queue must not wait for a thread that died of a bug of ours, or without memory."""
+        batch = self._batch
+        try:
+            if batch:
+                raise MemoryError  # whoever waits for it was not told that it failed
+            self._goes_on = self._queue.fill(batch)
+            if batch:
+                self._work(batch)
+                batch.clear()
+            if self._goes_on:
+                self._maybe_tick()
+        except Exception as error:
+            self._tell_lost(batch, error)
+            batch.clear()
+
     def _tell_lost(self, batch: list[Item], error: Exception) -> None:
         """Nobody may wait for an answer that was never sent: without memory they are told when there is some again."""
-        self._committed = False
+        self._health.committed = False
         while True:
             try:
                 log.error("store_writer_failed", exc_info=error)
@@ -156,7 +163,11 @@ class Writer:
 
     def _maybe_tick(self) -> None:
         now = time.monotonic()
-        if now < self._next_tick or self._link.session is None:
+        if now < self._next_tick:
+            return
+        if self._loop is not None:
+            self._answers.remind(self._loop)
+        if self._link.session is None:
             return
         self._next_tick = now + TICK_SECONDS
         self._aside(self._tick)
@@ -168,7 +179,7 @@ class Writer:
         try:
             rerun(self._link.session, partial(work, self._link.session))
         except StoreFileGone as error:
-            self._unwell(error, str(error))
+            self._health.unwell(error, str(error))
         except Exception as error:
             if self._link.session.trouble(error) is Trouble.BUG:
                 log.exception("store_tick_failed")
@@ -205,7 +216,7 @@ class Writer:
             try:
                 session = self._link.connected(rerun_until)
             except StoreUnavailable as error:
-                self._failing(unit)
+                self._health.failing(accept=_has_accept(unit))
                 return [(None, error)] * len(unit)
             started = time.perf_counter()
             try:
@@ -226,9 +237,9 @@ class Writer:
                         rerun_until = time.monotonic() + RERUN_SECONDS
                         continue
                 return self._failed(session, unit, error, trouble)
-            self._committed = True
-            if self._refusing and _has_accept(unit):
-                self._refusing = False
+            self._health.committed = True
+            if self._health.refusing and _has_accept(unit):
+                self._health.refusing = False
             self._counted(session.tally)
             self._observe(len(unit), time.perf_counter() - started)
             return [(answer, None) for answer in answers]
@@ -254,38 +265,22 @@ class Writer:
             if isinstance(error, StoreError):
                 return [(None, error)]
             if trouble is Trouble.DAMAGED:
-                self._tell_damage(session.explain(error))
-                self._refusing = self._refusing or _has_accept(unit)  # until one is seen to work, perhaps none does
+                self._health.tell_damage(session.explain(error))
+                self._health.refusing |= _has_accept(unit)  # until one is seen to work, perhaps none does
             if trouble is Trouble.BUG:
                 log.error("store_item_failed", error=type(error).__name__, exc_info=error)
             return [(None, ItemRefused(f"the store refused this item for ever: {session.explain(error)}"))]
         text = session.explain(error)
-        self._unwell(error, text, items=len(unit))
-        self._failing(unit)
+        self._health.unwell(error, text, items=len(unit))
+        self._health.failing(accept=_has_accept(unit))
         return [(None, StoreUnavailable(f"the store did not commit: {text}"))] * len(unit)
 
-    def _unwell(self, error: BaseException, text: str, **facts: int) -> None:
-        """One line when it begins: a store that is away fails every batch."""
-        if self.healthy and isinstance(error, StoreFileGone):
-            log.error("store_file_gone", error=text, **facts)
-        elif self.healthy:
-            log.warning("store_commit_failed", error=text, **facts)
-        self._committed = False
-
-    def _tell_damage(self, text: str) -> None:
-        """Once a minute: every look at the page fails."""
-        now = time.monotonic()
-        if now >= self._damage_at:
-            self._damage_at = now + DAMAGE_SECONDS
-            log.error("store_page_damaged", error=text)
-
-    def _failing(self, unit: list[Item]) -> None:
-        self._committed = False
-        self._refusing = self._refusing or _has_accept(unit)
-
     def _resolve(self, unit: list[Item], answers: list[Answer]) -> None:
-        if self._loop is not None:
-            answer_all(self._loop, unit, answers)
+        waiting = [
+            (item.future, *answer) for item, answer in zip(unit, answers, strict=True) if item.future is not None
+        ]
+        if waiting and self._loop is not None:
+            self._answers.put(self._loop, waiting)
 
 
 def _trouble(session: Bulk, error: BaseException) -> Trouble:

@@ -33,7 +33,13 @@ class WriterLink:
         self._connect_at = 0.0
 
     def connected(self, rerun_until: float | None) -> Bulk:
-        """The session, opened again if it was lost: with growing pauses, or at once for a rerun. Raises StoreUnavailable."""
+        """The session, opened again if it was lost: with growing pauses, or at once for a rerun. Raises StoreUnavailable.
+
+        No transaction has begun in it: one that was not rolled back, because there was no memory for that, would take in
+        what comes next, and nobody would commit it.
+        """
+        if self.session is not None and self.session.under_way:
+            self.drop()
         if self.session is None:
             now = time.monotonic()
             if rerun_until is None and now < self._connect_at:
