@@ -80,10 +80,9 @@ def delivery_policy(settings: DeliverySettings, owners: DirectorySettings | None
     )
 
 
-def _owner_policy(settings: DirectorySettings) -> OwnerPolicy | None:
+def _owner_policy(settings: DirectorySettings) -> OwnerPolicy:
     directory = settings.table
-    if directory is None:
-        return None
+    assert directory is not None  # without it the configuration had been refused
     return OwnerPolicy(directory=directory, concurrency=settings.concurrency, rate=settings.rate)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from structlog.testing import capture_logs
 
 from gateway.model import Delivery
 from gateway.runtime.metrics import Metrics
-from gateway.watchdog import Watchdog, culprit
+from gateway.watchdog import _FRAMES_MAX, Watchdog, culprit
 from tests import threads
 from tests.dispatch.conftest import Scripted
 from tests.patience import PATIENCE_S
@@ -140,3 +141,20 @@ def test_where_only_the_library_is_on_the_stack_the_innermost_frame_is_named() -
     exec(code, space)
     space["f"](lambda frame: frames.append(culprit(frame)))
     assert frames[0]["at"].startswith(str(Path(__file__)))  # this test, below the library's frame
+
+
+def test_of_a_deep_stack_only_so_much_is_looked_at() -> None:
+    class Deep:
+        """What a sink that is found would be named by."""
+
+        name, origin = "deep", ""
+
+        def dive(self, left: int) -> dict[str, str]:
+            return dive(left)
+
+    def dive(left: int) -> dict[str, str]:
+        return dive(left - 1) if left else culprit(sys._getframe())
+
+    facts = Deep().dive(_FRAMES_MAX)
+    assert facts["at"].endswith("dive")
+    assert "sink" not in facts

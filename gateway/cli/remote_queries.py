@@ -63,7 +63,7 @@ class Chosen(Sequence[int]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[int]: ...
     def __getitem__(self, index: int | slice) -> int | Sequence[int]:
-        raise IndexError("these are done where they are")
+        raise TypeError("these are done where they are")  # an IndexError would be the end of an empty list
 
 
 class RemoteQueries:

@@ -27,6 +27,7 @@ COMMANDS = [
     "events list --json",
     "events list --all --type recording.file.*",
     "events list --source nobody",
+    "events list --source gateway",
     "events list --type recording.faild",
     "events show EVENT",
     "events show EVENT --why",
@@ -259,6 +260,8 @@ def test_an_act_elsewhere_that_a_person_stops_says_what_was_done(
     assert admin.replay_many(refs, watcher=Stops()) == Total(matched=len(refs), answers=[], stopped=True)
     monkeypatch.setattr("gateway.cli.remote_admin.RATE", "1/1m")
     chosen = admin.choose(DeliveryFilter(sink="gone", state="waiting"))
+    with pytest.raises(TypeError, match="done where they are"):
+        list(chosen)
     stopped = admin.cancel_many(chosen, watcher=Stops())
     assert (stopped.matched, stopped.stopped) == (len(refs), True)
     assert stopped.done <= 1

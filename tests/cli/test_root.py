@@ -77,6 +77,10 @@ def test_a_configuration_that_is_not_there_is_wrong_use_and_says_what_to_do(name
         assert "gateway init" in result.stderr
 
 
+def test_a_configuration_that_cannot_even_be_looked_for_is_wrong_use(cli: Cli) -> None:
+    assert "cannot be read: File name too long" in cli("--config", "x" * 300, "events", "list", code=2).stderr
+
+
 def test_the_environment_names_the_configuration(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_CONFIG", "from-environment.yaml")
     assert "from-environment.yaml" in cli("check", code=2).stderr

@@ -163,6 +163,7 @@ async def test_elsewhere_each_question_has_the_answer_that_the_store_gives(serve
         (callback,) = (await both("refused_callbacks", source="live"))["items"]
         assert (await both("show_refused", id=callback["id"]))["meaning"].startswith("There is no signature")
         assert (await both("dead_letters"))["items"] == []
+        assert (await both("find_events", held=True))["items"] == []
         assert {one["name"] for one in (await both("sinks"))["items"]} == {"file", "gone"}
         assert [one["name"] for one in (await both("sources"))["items"]] == ["live"]
         assert (await both("try_routes", event={"type": "recording.failed", "stream": "x"}))["sinks"] == ["file"]
@@ -211,6 +212,19 @@ def test_a_mistake_in_the_configuration_is_said_to_a_person_before_anything_else
     assert said.stdout == ""
     assert "version" in said.stderr
     assert KEY not in said.output
+
+
+@pytest.mark.parametrize("way", ["here", "there"])
+def test_ctrl_c_ends_it_as_such(
+    served: Served, cli: Cli, configured: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    async def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gateway.cli.assistant.assistant_server.serve_stdio", interrupted)
+    port, token = served.addresses.private.port, served.folder / "token"  # type: ignore[attr-defined]
+    there = ["--url", f"http://127.0.0.1:{port}", "--token-file", str(token)]
+    assert cli("mcp", *(there if way == "there" else ()), code=130).output == ""
 
 
 def test_without_its_extra_it_says_what_to_install(cli: Cli, configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:

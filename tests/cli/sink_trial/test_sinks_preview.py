@@ -129,3 +129,19 @@ def test_after_a_preview_the_process_may_reach_out_again(tmp_path: Path) -> None
     assert tried == ["open", "os.remove", "socket.connect"]
     (tmp_path / "x").write_text("x")
     subprocess.run(["true"], check=True)
+
+
+def test_a_source_that_cannot_play_leaves_a_sample(place: Path, cli: Cli) -> None:
+    (place / "odd.py").write_text(
+        "from gateway import Source\n\n\nclass Odd(Source):\n    type = 'odd'\n    scenes = ('once',)\n\n"
+        "    def play(self, scene):\n        raise KeyError('canary')\n\n"
+        "    def verify(self, callback): ...\n    def normalise(self, callback, verified): ...\n"
+    )
+    (place / "odd.py").chmod(0o600)
+    path = place / "gateway.yaml"
+    text = path.read_text()
+    text = text.replace("plugins: [", "plugins: [./odd.py, ")
+    path.write_text(text.replace("sources:\n", "sources:\n  first: {type: odd}\n", 1))
+    result = cli("sinks", "preview", "app", "--type", "recording.failed")
+    assert json.loads(result.stdout.partition("\n\n")[2])["type"] == "recording.failed"
+    assert "canary" not in result.output
