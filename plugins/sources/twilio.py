@@ -277,10 +277,10 @@ def _mail_time(reading: Reading, name: str) -> datetime | None:
     text = reading.text(name)
     try:
         at = parsedate_to_datetime(text) if text else None
-    except (ValueError, TypeError, OverflowError):
-        at = None
-    if at is not None and at.tzinfo is not None:
-        return at.astimezone(UTC)
+        if at is not None and at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):  # also of a time after the year 9999 in UTC
+        pass
     if text:
         reading.keep(name, text)
     return None

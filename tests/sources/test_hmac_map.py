@@ -122,6 +122,8 @@ def test_an_expression_says_a_value_or_that_there_is_none(expression: str, field
         ({"time": "body.list"}, "time"),
         ({"time": "-5"}, "time"),
         ({"time": '"2023-01-01T00:00:00"'}, "time"),
+        ({"time": 'timestamp("0001-01-01T00:00:00+14:00")'}, "time"),
+        ({"time": 'timestamp("9999-12-31T23:59:59-14:00")'}, "time"),
         ({"type": "body.list"}, "type"),
         ({"files": "body.n", "file": {"key": "file.x"}}, "files"),
         ({"files": "body.list", "file": {"key": "file.x"}}, "files"),

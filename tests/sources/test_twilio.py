@@ -195,3 +195,14 @@ async def test_two_forms_that_are_repaired_alike_are_two_events() -> None:
             answer = await gateway.post(received.body, headers=headers)
             assert answer.json()["status"] == "accepted", answer.body
         assert len({event.id for event in gateway.events()}) == 2
+
+
+@pytest.mark.parametrize(
+    "started",
+    ["Fri, 31 Dec 9999 23:59:59 -1400", "Thu, 01 Jan 2026 00:00:00", "Thu, 99 Jan 2026 00:00:00 +0000", "soon"],
+)
+def test_a_time_of_a_call_that_cannot_be_read_is_kept_as_it_came(started: str) -> None:
+    said = CALL | {"RecordingStartTime": started}
+    (event,) = make("twilio").normalise(sent(list(said.items()), said), verified(said))
+    assert event.files[0].started_at is None
+    assert event.extra["RecordingStartTime"] == started

@@ -55,7 +55,11 @@ class Taker:
     def time(self, name: str) -> datetime | None:
         value = self._values.get(name)
         if isinstance(value, datetime) and value.tzinfo is not None:
-            return value.astimezone(UTC)
+            try:
+                return value.astimezone(UTC)
+            except OverflowError:  # before the year 1 or after the year 9999 in UTC
+                self._miss(name, value)
+                return None
         return _since_1970(value) or self._read_value(name, Reading.time)
 
     def _read_value(self, name: str, read: Callable[[Reading, str], _T]) -> _T | None:
