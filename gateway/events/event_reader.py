@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from gateway.events import cloudevents
@@ -155,8 +155,6 @@ def _real(key: str, value: object) -> float | None:
 def _time(key: str, value: object) -> datetime | None:
     if value is None:
         return None
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC)
     try:
         return cloudevents.parse_time(str(value))
     except ValueError:

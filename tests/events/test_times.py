@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.events.samples import event_of
 from gateway.events.times import format_time, parse_time
 
 
@@ -54,3 +55,12 @@ def test_a_time_without_a_zone_is_told_both_ways() -> None:
             parse_time(text)
     with pytest.raises(ValueError, match="before the year 1"):
         parse_time("0001-01-01T00:00:00+14:00")
+
+
+def test_a_time_that_was_written_in_python_is_read_as_its_text_is() -> None:
+    east = timezone(timedelta(hours=14))
+    event = event_of({"type": "recording.failed", "time": datetime(2026, 1, 1, 14, 0, 0, 5000, tzinfo=east)})
+    assert event.time == datetime(2026, 1, 1, 0, 0, 0, 5000, tzinfo=UTC)
+    for wrong in (datetime(1, 1, 1, tzinfo=east), datetime(2026, 1, 1)):
+        with pytest.raises(ValueError, match="`time` is an RFC 3339 time"):
+            event_of({"type": "recording.failed", "time": wrong})

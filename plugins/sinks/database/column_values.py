@@ -116,7 +116,7 @@ def _too_large() -> float:
 
 def _at(value: object) -> dt.datetime:
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC)
+        return _in_utc(value)
     if isinstance(value, str):
         try:
             return parse_time(value)
@@ -180,9 +180,16 @@ def _text(value: object) -> str:
     return str(value)
 
 
+def _in_utc(at: dt.datetime) -> dt.datetime:
+    try:
+        return at.astimezone(dt.UTC)
+    except OverflowError:
+        raise Unfit("a time before the year 1 or after the year 9999 in UTC") from None
+
+
 def _stamp(at: dt.datetime) -> str:
     """Always three digits of a second, so that texts sort as times do."""
-    return at.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return _in_utc(at).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _clean(text: str) -> str:

@@ -83,6 +83,8 @@ BAD: list[tuple[Any, Any, str, str]] = [
     ("1", sa.Numeric(), "postgresql", "a text, and it holds numbers"),
     (b"x", sa.DateTime(), "postgresql", "bytes, and it holds times"),
     ("2026-01-01", sa.DateTime(), "sqlite", "a text that is no time"),
+    (dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=14))), sa.DateTime(), "mysql", "before the year 1"),
+    (dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=14))), sa.Text(), "sqlite", "before the year 1"),
     ("soon", sa.Date(), "mysql", "a text that is no time"),
     (AT, sa.Integer(), "mysql", "a time, and it holds whole numbers"),
     (dt.timedelta(1), sa.Integer(), "mysql", "a timedelta, and it holds whole numbers"),
