@@ -15,6 +15,11 @@ def is_counting() -> bool:
     return "COVERAGE_PROCESS_CONFIG" in os.environ
 
 
+def environ() -> dict[str, str]:
+    """What a child whose environment is written by hand needs so that its lines are counted too."""
+    return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+
+
 def count_hooks_too() -> None:
     """Python traces an audit hook only where it says that it may be traced."""
     from gateway.cli import no_side_effects

@@ -16,6 +16,7 @@ from gateway.cli.context import names
 from gateway.cli.invocation import Invocation
 from gateway.cli.root import COMMANDS, commands, gateway
 from gateway.version import __version__
+from tests import covered
 from tests.cli.conftest import ROOT, Cli, run
 from tests.cli.terminal import Terminal
 
@@ -93,7 +94,7 @@ def _imported_by(statement: str) -> set[str]:
          "import contextlib, io\nfrom gateway.cli import main\n"
          "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):\n"
          "    main()\nprint(*{name.split('.')[0] for name in sys.modules})"],
-        env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True,
+        env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"], **covered.environ()}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return set(done.stdout.split())
 
@@ -188,7 +189,7 @@ def test_what_names_no_file_is_wrong_use(configured: Path, command: str, name: s
 def test_a_reader_that_goes_away_is_no_mistake(folder: Path) -> None:
     done = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m gateway schema | head -c 10 >/dev/null"],
-        cwd=folder, env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
+        cwd=folder, env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"], **covered.environ()}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stderr == ""
 
@@ -207,7 +208,7 @@ def test_a_closed_standard_stream_is_no_mistake(configured: Path, command: str, 
     usual = run(command.split(), cwd=configured)
     done = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m gateway {command} {closed}"],
-        cwd=configured, env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
+        cwd=configured, env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"], **covered.environ()}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == usual.returncode
     assert "Traceback" not in done.stdout + done.stderr

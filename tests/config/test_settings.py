@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from gateway.admin.store_place import store_address
 from gateway.config.grammar.network import overlap
 from gateway.config.grammar.settings import (
     DeliverySettings,
@@ -18,7 +19,9 @@ from gateway.config.grammar.settings import (
     Settings,
     TestSettings,
 )
+from gateway.config.grammar.store import StoreSettings
 from gateway.config.loaded import Loaded
+from gateway.errors import StoreUnavailable
 from gateway.fields.hosts import is_loopback
 from gateway.plugin.registry import Registry
 from tests.config.configs import Configs
@@ -115,3 +118,9 @@ def test_a_key_of_the_store_is_256_bits_in_hex_or_base64(configs: Configs, key: 
         assert problem.path == "store.encryption.keys.0.key"
         assert "the base64 of 32 bytes" in problem.message
         assert key not in str(problem)
+
+
+def test_settings_made_in_python_name_a_store_that_there_can_be_or_say_so() -> None:
+    assert store_address(Settings(store=StoreSettings(url="sqlite:///a.db"))).backend == "sqlite"
+    with pytest.raises(StoreUnavailable, match="sqlite:///"):
+        store_address(Settings(store=StoreSettings(url="mysql://db.example.com/g")))

@@ -155,3 +155,7 @@ def test_the_import_of_gateway_brings_nothing_along() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     assert done.stdout.strip() == "['gateway.version']"
+
+
+def test_whoever_looks_for_names_finds_the_public_ones_before_they_are_loaded() -> None:
+    assert dir(gateway) == sorted(gateway.__all__)

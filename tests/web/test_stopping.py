@@ -21,6 +21,8 @@ from gateway.web import listeners
 from tests.patience import PATIENCE_S, until
 from tests.web.doors import Answer, Behind, Served, post, settings
 
+BY_THE_APPLICATION = "Content-Type: text/plain; charset=latin-1\r\n"  # which only its body can prove wrong
+
 
 def test_a_stop_lets_a_request_end_and_tells_the_others() -> None:
     behind = Behind()
@@ -53,7 +55,8 @@ def test_a_stop_lets_a_request_end_and_tells_the_others() -> None:
     assert (ended.code, ended.clean) == (0, True)
 
 
-def test_a_second_stop_waits_for_nothing() -> None:
+@pytest.mark.parametrize("more", ["", BY_THE_APPLICATION], ids=["whole", "by the application"])
+def test_a_second_stop_waits_for_nothing(more: str) -> None:
     behind = Behind()
 
     async def never() -> Any:
@@ -64,7 +67,7 @@ def test_a_second_stop_waits_for_nothing() -> None:
 
     behind.answer, behind.closing = taking, never
     with Served(behind) as served, served.public() as begun:
-        begun.send(post())
+        begun.send(post(more=more))
         until(lambda: behind.taken)
         served.ask()
         began = time.monotonic()
