@@ -48,6 +48,7 @@ def test_a_consumers_token_signs_nobody_in(served: Served) -> None:
     assert reply.status == 403
     assert reply.header("set-cookie") is None
     assert PULL.encode() not in reply.body
+    assert b"the token of a consumer: it fetches deliveries and opens no page" in reply.body
 
 
 @pytest.mark.parametrize(
