@@ -248,6 +248,16 @@ def test_a_vendor_without_types_is_played_with_ours_or_with_one() -> None:
     assert one.normalise(received, one.verify(received))
 
 
+def test_a_map_that_reads_one_field_as_a_text_and_as_an_object_is_played_as_far_as_it_can_be() -> None:
+    one = source(
+        event={"stream": "body.who", "app": "body.who.app", "job_id": "body.job.id", "identity": ["body.job.id"]}
+    )
+    received = callback(one.play(Scene(type="callback", number=1, now=NOW)))
+    (event,) = one.normalise(received, one.verify(received))
+    assert (event.stream, event.app) == ("stream-1", None)
+    assert event.job_id
+
+
 def test_an_old_callback_is_refused_by_the_time_it_was_signed_for() -> None:
     one = make("hmac")
     played = one.play(Scene(type="rec.done", number=1, now=NOW))

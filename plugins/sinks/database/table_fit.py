@@ -99,7 +99,7 @@ def misfits(rows_of: Callable[[Event], Sequence[Mapping[str, object]]], table: s
                         fit(value, table.columns[name], dialect)
                     except Unfit as unfit:
                         if value is not None or name not in bad:
-                            bad[name] = f"column {name} ({_type(table.columns[name])}) gets {unfit}"
+                            bad[name] = f"column {name} ({table.columns[name].type}) gets {unfit}"
                     else:
                         good |= {name} if value is not None else set()
     yield from (text for name, text in bad.items() if name not in good)
@@ -119,7 +119,7 @@ def fitted(
             try:
                 fit_row[name] = fit(value, table.columns[name], dialect)
             except Unfit as unfit:
-                raise Refused(f"column {name} ({_type(table.columns[name])}): {unfit}") from None
+                raise Refused(f"column {name} ({table.columns[name].type}): {unfit}") from None
         fitting.append(fit_row)
     if len({tuple(str(row[name]) for name in key) for row in fitting}) < len(fitting):
         raise Refused(
@@ -132,10 +132,3 @@ def listed(found: Sequence[str], name: str) -> str:
     """All problems in one text."""
     more = f"; and {len(found) - _PROBLEMS_SHOWN_MAX} more" if len(found) > _PROBLEMS_SHOWN_MAX else ""
     return f"the table {name} does not fit: " + "; ".join(found[:_PROBLEMS_SHOWN_MAX]) + more
-
-
-def _type(column: sa.Column[object]) -> str:
-    try:
-        return str(column.type)
-    except sa.exc.CompileError:
-        return type(column.type).__name__

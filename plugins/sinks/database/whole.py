@@ -30,11 +30,6 @@ def without_absent(whole: Mapping[str, Any]) -> dict[str, object]:
     return {**whole, "data": data}
 
 
-def file_without_absent(file: Mapping[str, object]) -> dict[str, object]:
-    """One entry of `files` likewise."""
-    return _present(file) or {}
-
-
 def _present(value: object) -> Any:
     if type(value) is dict:
         return {key: kept for key, part in value.items() if (kept := _present(part)) is not None} or None
@@ -45,10 +40,8 @@ def _present(value: object) -> Any:
 
 def path_of(tree: CelNode | None) -> Path | None:
     """The steps of an expression that does nothing but name a part (`event.data.files[0].format`); else None."""
-    if tree is None:
-        return None
-    if tree.kind == "name":
-        return (tree.word,)
+    if tree is None or tree.kind == "name":
+        return None if tree is None else (tree.word,)
     if tree.kind == "select":
         before = path_of(tree.parts[0])
         return None if before is None else (*before, tree.word)
