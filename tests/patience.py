@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
 PATIENCE_S: Final = 90.0  # half of what a test may take, so that it says itself what did not come
@@ -17,16 +17,26 @@ def until(
 ) -> T:
     """Wait until this holds, and return what it says then; `said` is told where it never does."""
     end = time.monotonic() + within
+    pauses = _pauses(0.02)
     while not (holds := true()):
         assert time.monotonic() < end, said()
-        time.sleep(0.02)
+        time.sleep(next(pauses))
     return holds
 
 
 async def eventually(true: Callable[[], T], *, said: Callable[[], object] = lambda: "it never came") -> T:
     """The same for a test inside a loop, which works meanwhile, as the store's threads do."""
     end = time.monotonic() + PATIENCE_S
+    pauses = _pauses(0.01)
     while not (holds := true()):
         assert time.monotonic() < end, said()
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(next(pauses))
     return holds
+
+
+def _pauses(longest: float) -> Iterator[float]:
+    """Seconds between two looks: short ones first, because most comes at once, and because looking is work too."""
+    pause = 0.001
+    while True:
+        yield pause
+        pause = min(1.3 * pause, longest)

@@ -6,22 +6,18 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
-
-import pytest
-
-pytest.importorskip("mcp", reason="the extra mcp is not installed: pip install -e '.[dev]'")
-
-from mcp import Client
+from typing import TYPE_CHECKING, Any
 
 from gateway.admin.beside_store import BesideStore
-from gateway.cli.assistant.assistant_server import NOTICE, AssistantServer
 from gateway.config.load import load
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
 
 from .conftest import INJECTION
+
+if TYPE_CHECKING:
+    from mcp import Client
 
 SIGNED = "https://cdn.example.com/a.mp4?auth_key=1767268800-0-0-0123456789abcdef&X-Amz-Signature=deadbeefcafe"
 HOSTILE = f"\x1b[2J\u202e{INJECTION}\u2066\r\n\u200b\U000e0041\U000e0101\ufe0f\u3164 {SIGNED} " + "y" * 3000
@@ -38,6 +34,10 @@ async def talking(
     folder: Path, *, operate: bool = False, clock: FrozenClock | None = None, service: Any = None
 ) -> AsyncIterator[Client]:
     """The SDK's own client, talking to a server in this process."""
+    from mcp import Client
+
+    from gateway.cli.assistant.assistant_server import AssistantServer
+
     loaded = load(folder / "gateway.yaml", environ={}) if service is None else None
 
     def opened() -> Any:
@@ -54,6 +54,8 @@ async def talking(
 
 async def asked(client: Client, tool: str, **arguments: Any) -> Any:
     """The data of an answer."""
+    from gateway.cli.assistant.assistant_server import NOTICE
+
     answer = await client.call_tool(tool, arguments)
     content = answer.structured_content
     assert json.loads(answer.content[0].text) == content  # type: ignore[union-attr]

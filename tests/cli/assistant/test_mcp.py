@@ -10,11 +10,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("mcp", reason="the extra mcp is not installed: pip install -e '.[dev]'")
-
-from mcp import Client, StdioServerParameters, stdio_client
-
-from gateway.cli.assistant.assistant_server import tools_of
 from gateway.cli.remote_client import Remote
 from gateway.cli.remote_service import RemoteService
 from gateway.errors import GatewayError
@@ -45,6 +40,8 @@ async def test_it_only_reads_unless_it_is_allowed_more(stocked: Path) -> None:
 
 
 def test_no_description_holds_anything_that_is_not_ours() -> None:
+    from gateway.cli.assistant.assistant_server import tools_of
+
     written = {
         name: tool.described.model_dump_json() for name, tool in tools_of(operate=True, clock=FrozenClock()).items()
     }
@@ -198,6 +195,8 @@ async def test_a_gateway_of_another_version_is_called_that(monkeypatch: pytest.M
 
 @pytest.mark.plain_rows
 async def test_over_standard_input_and_output_as_an_assistant_starts_it(stocked: Path) -> None:
+    from mcp import Client, StdioServerParameters, stdio_client
+
     environ = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")} | {"PYTHONPATH": ROOT}
     server = StdioServerParameters(command=sys.executable, args=["-m", "gateway", "mcp"], cwd=str(stocked), env=environ)
     async with Client(stdio_client(server)) as client:

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("mcp", reason="the extra mcp is not installed: pip install -e '.[dev]'")
-
 from gateway.cli.assistant.changes import CHANGES_PER_MINUTE_MAX
 from gateway.cli.assistant.confirmations import HOLDS_SECONDS, OPEN_MAX
 from gateway.runtime.clock import FrozenClock

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("mcp", reason="the extra mcp is not installed: pip install -e '.[dev]'")
-
 from gateway.admin.results import DeliveryDetail
 from gateway.cli.assistant import assistant_server
 from gateway.cli.assistant.bounded import (
