@@ -82,15 +82,16 @@ def config_option(command: _F) -> _F:
 
 
 def names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    """Completes the names of configured `sources` or `sinks`, where there is a configuration that can be read."""
+    """Completes the names of configured `sources` or `sinks`, as far as the file can be read."""
 
     def complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-        invocation = working(ctx)
+        from gateway.config.plain_store import names_in
+
         try:
-            known = getattr(invocation.load(placeholders=True).settings, kind)
-        except (click.ClickException, GatewayError):
+            path = working(ctx).local().path
+        except click.ClickException:  # a gateway elsewhere was named, and is not asked at every key
             return []
-        return [name for name in known if name.startswith(incomplete)]
+        return [name for name in names_in(path, kind) if name.startswith(incomplete)]
 
     return complete
 

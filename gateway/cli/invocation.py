@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.admin.glance import Glance
     from gateway.cli.remote_client import Remote
     from gateway.cli.remote_service import RemoteService
-    from gateway.config.grammar.settings import Settings
+    from gateway.config.grammar.settings import AdminSettings, Settings
     from gateway.config.load import Loaded
     from gateway.config.plain_store import PlainStore
     from gateway.routing import Router
@@ -115,6 +115,21 @@ class Invocation:
 
             remark(f"{refused_text(refused)}; `gateway check` says all of it. What follows is of the store alone.")
         return loaded
+
+    def private_listener(self) -> AdminSettings:
+        """Where a gateway that runs with this configuration is asked, and the tokens; also of one that is refused now for anything
+        else. Raises ConfigError."""
+        from gateway.config.document.diagnostics import ConfigError
+
+        try:
+            return self.load().settings.admin
+        except ConfigError:
+            from gateway.config.load import load
+
+            loaded = load(self.path, environ=os.environ, judge=False, despite=True)
+            if "admin" in loaded.doubted or (loaded.cut and "admin" not in loaded.places):
+                raise
+            return loaded.settings.admin
 
     def must_be_well(self) -> None:
         """For what the routes, keys or types of the configuration decide. Raises ConfigError where it is refused."""

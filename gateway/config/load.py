@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.config import crosschecks
-from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, ConfigError, Diagnostic, in_order, near
+from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, ConfigError, Diagnostic, in_order, near, sections_of
 from gateway.config.document.file_bytes import read_bounded
 from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, is_null, scalars
 from gateway.config.document.substitution import Substitution
@@ -117,6 +117,7 @@ class _Loading:
         return Loaded(
             refused=refused,
             cut=cut,
+            doubted=sections_of([*self._problems, *(refused.problems if refused else ())]),
             settings=settings,
             registry=registry,
             path=self._path,

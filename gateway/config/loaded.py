@@ -35,7 +35,7 @@ class Loaded:
     `guessed` says that something in the routes is a stand-in (`check --no-secrets`), so that tests cannot judge them;
     `store_guessed` the same of the store, which cannot be opened then. `refused` is what is wrong with the file, where it was
     read despite that: only where the store is, the time zone and the names can be asked then; and of one that was `cut`,
-    because reading it ended too soon, not all names.
+    because reading it ended too soon, not all names. `doubted` are the sections with a mistake in them.
     """
 
     settings: Settings
@@ -48,6 +48,7 @@ class Loaded:
     store_guessed: bool = False
     refused: ConfigError | None = None
     cut: bool = False
+    doubted: frozenset[str] = frozenset()
 
     @property
     def watched_files(self) -> Sequence[Path]:

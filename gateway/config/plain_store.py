@@ -3,7 +3,7 @@ grammar, and what plugins say."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from gateway.config.document.diagnostics import ConfigError
 from gateway.config.document.file_bytes import read_bounded
 from gateway.config.document.nodes import Scalar, Table, is_null
 from gateway.config.document.substitution import Substitution
-from gateway.config.document.yaml import compose
+from gateway.config.document.yaml import compose, compose_despite
 from gateway.config.overrides import override
 from gateway.text.store_address import DEFAULT_STORE, parse_address, sqlite_url
 
@@ -58,6 +58,16 @@ def plain_store(path: Path, environ: Mapping[str, str]) -> PlainStore | None:
     if address.backend != "sqlite":
         return None
     return PlainStore(sqlite_url(base / address.path), _names(root, "sinks"), _names(root, "sources"))
+
+
+def names_in(path: Path, key: str) -> Sequence[str]:
+    """The names of the `sources` or `sinks` in a file, as far as it can be read."""
+    try:
+        root, _, _ = compose_despite(read_bounded(path)[0], str(path))
+    except ConfigError:
+        return ()
+    node = root.entries.get(key)
+    return list(node.entries) if isinstance(node, Table) else ()
 
 
 def _names(root: Table, key: str) -> frozenset[str]:

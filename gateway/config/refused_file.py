@@ -38,14 +38,14 @@ class ReadSoFar(NamedTuple):
 
 
 def read_despite(path: Path) -> ReadSoFar:
-    """The file, whatever is wrong with it. A section `store` that was not read to its end is left out."""
+    """The file, whatever is wrong with it. A section that was not read to its end is left out, but for the names in it."""
     try:
         source, mode = read_bounded(path)
     except ConfigError as error:
         return ReadSoFar(Table(file=str(path), line=1, column=1), 0, error, True)
     root, mistaken, begun = compose_despite(source, str(path))
-    if begun == "store":
-        root.entries.pop("store", None)
+    if begun is not None and begun not in ("sinks", "sources"):
+        root.entries.pop(begun, None)
     return ReadSoFar(root, mode, mistaken, begun is not None)
 
 

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from gateway.admin.attention import attention
 from gateway.admin.overview_results import Now
+from gateway.cli.invocation import Invocation
+from gateway.cli.root import gateway as root
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.model import RELOAD_REFUSED
 from gateway.store.admin.shown_rows import StandingAlarm
@@ -140,6 +143,36 @@ def test_top_draws_the_same(cli: Cli, refuse: Callable[[str], str], mistake: str
     refuse(mistake)
     said = cli("top", "--times", "1").stdout
     assert "the configuration is refused: gateway.yaml:2" in said
+
+
+@pytest.mark.parametrize("mistake", REFUSED)
+def test_the_shell_completes_names_still(cli: Cli, refuse: Callable[[str], str], mistake: str) -> None:
+    refuse(mistake)
+    completed = ShellComplete(root, {}, "gateway", "_GATEWAY_COMPLETE").get_completions
+    assert [one.value for one in completed(["sinks", "pause"], "")] == ["lines", "screen"]
+    assert [one.value for one in completed(["sources", "show"], "l")] == ["live"]
+
+
+@pytest.mark.parametrize("mistake", REFUSED)
+def test_a_consumer_still_finds_the_listener_and_its_token(configured: Path, mistake: str) -> None:
+    tokens = "admin: {port: 9091, tokens: [{name: here, role: pull, sinks: [later], token: 0123456789abcdef0123456789abcdef}]}"
+    file = configured / "gateway.yaml"
+    text = (
+        file.read_text().replace("admin: {port: 9090}", tokens).replace("\nsinks:", "\nsinks:\n  later: {type: pull}")
+    )
+    file.write_text(text + mistake)
+    listener = Invocation().private_listener()
+    assert listener.port == 9091
+    assert listener.tokens[0].sinks == ("later",)
+    for broken in (
+        text.replace("port: 9091", "prot: 9091") + mistake,
+        "sinks: [\n" + tokens,
+        "admin: {port: 1}\n" + text + mistake,
+        text.replace("9091, ", "9091, [") + mistake,
+    ):
+        file.write_text(broken)
+        with pytest.raises(ConfigError):
+            Invocation().private_listener()
 
 
 def test_a_sink_that_nobody_knows_is_still_a_misspelt_one(cli: Cli, refuse: Callable[[str], str]) -> None:

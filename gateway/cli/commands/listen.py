@@ -133,7 +133,7 @@ def _here(invocation: Invocation, sink: str) -> Remote:
     from gateway.cli.health import REACHED_AT
     from gateway.config.grammar.listeners import listener_url
 
-    admin = invocation.load().settings.admin
+    admin = invocation.private_listener()
     token = next((one for one in admin.tokens if one.role == "pull" and sink in one.sinks), None)
     if token is None:
         raise GatewayError(

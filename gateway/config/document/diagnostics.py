@@ -69,6 +69,11 @@ def in_order(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.column))
 
 
+def sections_of(problems: Iterable[Diagnostic]) -> frozenset[str]:
+    """The keys at the top under which they stand."""
+    return frozenset(one.path.partition(".")[0].partition("[")[0] for one in problems)
+
+
 def near(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """A hint that names the nearest of the known words, at least so like it (0 to 1), or all where they are few."""
     names = list(known)
