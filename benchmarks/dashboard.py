@@ -13,7 +13,8 @@ from pathlib import Path
 from benchmarks import servers, wire
 from benchmarks.arrivals import Entered
 
-SLICES = 8  # of each of the two; they alternate, because the processor is now fast and now slow
+SLICES = 5  # of each of the two; they alternate, because the processor is now fast and now slow
+SLICE_CALLBACKS = 1200  # so that a round takes half a minute
 CONNECTIONS = 32
 
 
@@ -75,7 +76,7 @@ async def measured(requests: Sequence[bytes], folder: Path, seconds: float, leve
             for name in running if number % 2 else reversed(running):
                 server = running[name]
                 used = server.cpu()
-                part = itertools.islice(fresh[name], len(requests) // (SLICES + 1))
+                part = itertools.islice(fresh[name], min(SLICE_CALLBACKS, len(requests) // (SLICES + 1)))
                 tally = await wire.call(server.port, part, connections=CONNECTIONS, seconds=seconds)
                 await asyncio.sleep(0.3)  # in which the news of the slice are told: they are its cost
                 if number:  # the first warms up
