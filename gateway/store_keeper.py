@@ -20,6 +20,7 @@ SERVE_INTERVAL_SECONDS: Final = 60.0  # seconds; the store takes three minutes o
 SWEEP_INTERVAL_SECONDS: Final = 60.0  # seconds between two passes of retention
 SWEEP_SECONDS_MAX: Final = 6 * 3600.0  # of one pass, before a person is told: the first over a large store takes hours
 REPAIR_INTERVAL_SECONDS: Final = 3600.0  # seconds between two looks for rows that a clock jump put too far ahead
+BEAT_LOOK_SECONDS: Final = 1.0  # seconds between two looks whether the writer gave its sign of life in time
 KEY_INTERVAL_SECONDS: Final = 60.0  # seconds between two goes at a change of the key
 
 
@@ -63,6 +64,8 @@ class StoreKeeper:
                 "clock repair", self._store.repair_clocks, REPAIR_INTERVAL_SECONDS, first=REPAIR_INTERVAL_SECONDS
             ),
         ]
+        if self._store.shared:
+            begun.append(duties.begin("sign of life", self._store.beat, BEAT_LOOK_SECONDS))
         if self._store.encrypted:
             begun.append(duties.begin("key change", self._store.reencrypt, KEY_INTERVAL_SECONDS))
         return begun

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec.structs import replace
@@ -14,12 +15,12 @@ from gateway.config.loaded import Loaded
 from gateway.egress.client import Http
 from gateway.errors import DeliveryFailed, GatewayError, NotFound, Problem, Retry, StoreError
 from gateway.model import Event
-from gateway.plugin import Source
 from gateway.plugin.own_code import own_code
 from gateway.plugin.vendor_api import ListedPage, ListSpan, Reconcile
 from gateway.reconcile.listed_events import new_events
+from gateway.reconcile.vendor_call import RETRY_WAIT_MAX, RETRY_WAIT_MIN, listed_page, wait_after
 from gateway.routing import RoutingDecision
-from gateway.runtime.background import Bell, end_tasks
+from gateway.runtime.background import Bell, end_tasks, tireless
 from gateway.runtime.clock import Clock
 from gateway.runtime.duty import Duties
 from gateway.runtime.lean_imports import import_structlog
@@ -32,11 +33,7 @@ if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge
 
 LOOK_SECONDS: Final = 5.0  # between two looks for what is due
-RENEW_SECONDS: Final = 30.0  # between two signs of life while a call is waited for
-LIST_SECONDS_MAX: Final = 300.0  # for one page of a vendor's list
-RETRY_WAIT_MIN: Final = timedelta(minutes=1)  # a call that failed; each time twice as long
-RETRY_WAIT_MAX: Final = timedelta(hours=1)  # also where somebody has to act, because nobody tells us that they did
-DOUBLINGS_MAX: Final = 6
+RENEW_SECONDS: Final = 30.0  # between two signs of life of a run, a quarter of its lease
 PROBLEMS_SHOWN_MAX: Final = 3  # of a page
 
 log = import_structlog().get_logger("gateway.reconcile")
@@ -179,9 +176,9 @@ class Reconciler:
             return
         every = options.every or RETRY_WAIT_MAX
         try:
-            run = await self._walk(name, options, row)
+            run = await self._while_leased(name, self._walk(name, options, row))
         except DeliveryFailed as error:
-            await self._failed(name, row, error.detail, _wait(row, error, every))
+            await self._failed(name, row, error.detail, wait_after(row, error, every))
         except GatewayError as error:
             if isinstance(error, StoreError):
                 raise
@@ -217,7 +214,7 @@ class Reconciler:
                     return None
                 loaded, source = gateway.loaded, gateway.loaded.source(name)
             with own_code():
-                page = await _page(source, gateway.http, span, run.next)
+                page = await listed_page(source, gateway.http, span, run.next)
             rules = loaded.redactions.get(name)
             rows = new_events(source, page, span, gateway.decide, gateway.dispatcher.keeps_order, rules)
             if gateway.store.full():
@@ -232,8 +229,7 @@ class Reconciler:
             self._report(name, page, len(rows), step.stored)
             if page.next is None:
                 break
-            if not await self._rest(name, options):
-                return None
+            await gateway.clock.sleep(options.calls.seconds / options.calls.count)
         return run
 
     def _report(self, name: str, page: ListedPage, listed: int, stored: Sequence[ListedStored]) -> None:
@@ -248,15 +244,24 @@ class Reconciler:
         for problem in page.problems[:PROBLEMS_SHOWN_MAX]:
             log.warning("listed_recording_unreadable", source=name, problem=problem)
 
-    async def _rest(self, name: str, options: Reconcile) -> bool:
-        """Keep to the rate, and the lease; False: another gateway has it now."""
-        seconds = options.calls.seconds / options.calls.count
-        while seconds > 0:
-            await self._gateway.clock.sleep(min(seconds, RENEW_SECONDS))
-            seconds -= RENEW_SECONDS
-            if seconds > 0 and await self._gateway.store.lease_reconciliation(name) is None:
-                return False
-        return True
+    async def _while_leased(self, name: str, walk: Coroutine[object, object, Run | None]) -> Run | None:
+        """What the walk gives. Its lease is kept meanwhile, however long a page or a rest takes; None: it was lost."""
+        walking = asyncio.create_task(walk, name=f"list of {name}")
+        keeping = tireless(f"lease of {name}", partial(self._keep_lease, name), self._gateway.clock)
+        try:
+            await asyncio.wait({walking, keeping}, return_when=asyncio.FIRST_COMPLETED)
+            return await walking if walking.done() else None
+        finally:
+            walking.cancel()
+            await asyncio.wait({walking})
+            await end_tasks(keeping)
+
+    async def _keep_lease(self, name: str) -> None:
+        """Until another gateway has it."""
+        while True:
+            await self._gateway.clock.sleep(RENEW_SECONDS)
+            if await self._gateway.store.lease_reconciliation(name) is None:
+                return
 
 
 def asked_sources(loaded: Loaded) -> Mapping[str, Reconcile]:
@@ -275,22 +280,6 @@ def begun(options: Reconcile, now: int, known_from: int) -> Run:
 def span_of(run: Run) -> ListSpan:
     """The time that a run asks for."""
     return ListSpan(_moment(run.since), _moment(run.until))
-
-
-async def _page(source: Source, http: Http, span: ListSpan, next: str | None) -> ListedPage:
-    """A page of the vendor's list. Raises Retry where the plugin waits for what does not come."""
-    try:
-        async with asyncio.timeout(LIST_SECONDS_MAX):
-            return await source.list_recordings(http, span, next)
-    except TimeoutError:
-        raise Retry(f"the vendor's list did not come within {LIST_SECONDS_MAX:g} s") from None
-
-
-def _wait(row: ReconciliationRow, error: DeliveryFailed, every: timedelta) -> timedelta:
-    """What the vendor asks for; else a minute, doubled each time; where somebody has to act, an hour."""
-    usual = RETRY_WAIT_MIN * 2 ** min(row.failures, DOUBLINGS_MAX) if isinstance(error, Retry) else RETRY_WAIT_MAX
-    after = getattr(error, "after", None)
-    return max(after or timedelta(), min(usual, RETRY_WAIT_MAX, every))
 
 
 def _moment(ms: int) -> datetime:

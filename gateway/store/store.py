@@ -9,7 +9,7 @@ import time
 from asyncio import Future
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from gateway.errors import StoreFull, StoreUnavailable
 from gateway.runtime.clock import Clock
@@ -42,6 +42,8 @@ from gateway.text.store_address import parse_address
 
 __all__ = ["Keep", "Store"]
 
+
+BEAT_LATE_SECONDS: Final = 1.0  # seconds by which the writer's sign of life may be late before the reader gives it
 
 T = TypeVar("T")
 log = import_structlog().get_logger("gateway.store")
@@ -193,6 +195,15 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
         step = partial(self._spans.repair_step, most=self._backend.step_rows)
         while await self._backend.background(self._writer, step):
             pass
+
+    async def beat(self) -> None:
+        """Say that this gateway lives where its writer is late with that: a slow batch must not make it look dead to others.
+        Raises StoreUnavailable."""
+        now = time.monotonic()
+        if self._backend.alone or now < self._beat_at + BEAT_LATE_SECONDS:
+            return
+        self._beat_at = now + losses.BEAT_SECONDS
+        await self._backend.reader.ask(lambda session: losses.beat(session, self._owner))
 
     @property
     def encrypted(self) -> bool:

@@ -14,6 +14,7 @@ import structlog
 from gateway.errors import NotFound, Problem, StoreUnavailable
 from gateway.plugin.vendor_api import ListedPage
 from gateway.store.admin.audit import Actor
+from gateway.store.store import Store
 from gateway.testing import running
 from plugins.sources.huawei_live.source import HuaweiLive
 from tests.patience import PATIENCE_S
@@ -111,6 +112,78 @@ async def test_between_two_pages_it_keeps_its_lease_and_ends_where_that_was_lost
         await reconciler.until_idle()
         assert len(vendor.listed) <= 2
         assert (await row(gateway)).last is None
+
+
+@pytest.mark.parametrize("slow", ["a page", "what is known of files"])
+async def test_while_a_page_is_waited_for_it_keeps_its_lease_and_lets_go_of_the_page_where_that_was_lost(
+    vendor: Vendor, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    ended: list[str] = []
+
+    async def hang(*_: Any) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(slow)
+
+    if slow == "a page":
+        monkeypatch.setattr(HuaweiLive, "list_recordings", hang)
+    else:
+        monkeypatch.setattr(Store, "note_places", hang)
+    async with running(config) as gateway:
+        store, reconciler = gateway.gateway.store, gateway.gateway.admin._reconciler
+        await reconciler.look_once()
+
+        async def left() -> int:
+            until = "SELECT until_at - :now FROM reconciliations WHERE owner IS NOT NULL"
+            rows = await store.ask(lambda session: session.rows(until, {}))
+            return int(rows[0][0]) if rows else 0
+
+        async with asyncio.timeout(PATIENCE_S):
+            while not await left():
+                await asyncio.sleep(0.001)
+        for _ in range(29):
+            await gateway.advance(10)
+            assert await left() >= 80_000, "no other gateway may take it"
+        assert not ended
+        await store.write(lambda session: session.change(HOLD))
+        await gateway.advance(31)
+        async with asyncio.timeout(PATIENCE_S):
+            await reconciler.until_idle()
+        assert ended == [slow]
+
+
+async def test_a_lease_that_cannot_be_renewed_once_is_renewed_after_that(
+    vendor: Vendor, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = asyncio.Event()
+    answer = HuaweiLive.list_recordings
+
+    async def answers(*arguments: Any) -> ListedPage:
+        await page.wait()
+        return await answer(*arguments)
+
+    monkeypatch.setattr(HuaweiLive, "list_recordings", answers)
+    vendor.rows = [entry(1)]
+    async with running(config) as gateway:
+        store, reconciler = gateway.gateway.store, gateway.gateway.admin._reconciler
+        await reconciler.look_once()
+        await gateway.advance(5)
+        lease, failures = Store.lease_reconciliation, [StoreUnavailable("away"), RuntimeError("a bug")]
+
+        def fails(*arguments: Any) -> Any:
+            if failures:
+                raise failures.pop()
+            return lease(*arguments)
+
+        monkeypatch.setattr(Store, "lease_reconciliation", fails)
+        await gateway.advance(200)
+        assert not failures
+        ((left,),) = await store.ask(lambda session: session.rows("SELECT until_at - :now FROM reconciliations", {}))
+        assert left > 80_000
+        page.set()
+        await asked(gateway)
+        assert len(gateway.events()) == 1
 
 
 async def test_a_store_over_its_limits_takes_no_more_of_a_list(

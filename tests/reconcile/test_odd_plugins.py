@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.reconcile import runner
+from gateway.reconcile import vendor_call
 from gateway.testing import running
 from plugins.sources.huawei_live.source import HuaweiLive
 from tests.reconcile.conftest import Configured
@@ -47,7 +47,7 @@ async def test_it_is_told_and_asked_again(
     async with running(configured(lite)) as gateway:
         with monkeypatch.context() as patch:
             patch.setattr(HuaweiLive, "list_recordings", broken)
-            patch.setattr(runner, "LIST_SECONDS_MAX", 0.01)
+            patch.setattr(vendor_call, "LIST_SECONDS_MAX", 0.01)
             await asked(gateway)
         assert (await row(gateway)).error == said
         await gateway.advance(2 * 3600)

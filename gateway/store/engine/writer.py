@@ -198,6 +198,7 @@ class Writer:
             self._resolve(unit, self._group_commit(unit))
             if self._link.session is not None:
                 self._after(self._link.session)
+            self._maybe_tick()  # a long batch must not make its sign of life late
 
     def _units(self, batch: list[Item]) -> Sequence[list[Item]]:
         """What is committed together: everything, or one kind of work at a time."""

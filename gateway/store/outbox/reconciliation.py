@@ -17,7 +17,7 @@ from gateway.store.outbox.accept import accept
 from gateway.store.outbox.retention import REMEMBERED_MIN, Keep
 from gateway.store.records import Accepted, NewEvent
 
-LEASE_MS: Final = 120_000  # after which another gateway goes on; a call ends after 30 s
+LEASE_MS: Final = 120_000  # after which another gateway goes on; who lives renews it, however long a page takes
 WAIT_MS_MAX: Final = (
     24 * 3_600_000
 )  # that a vendor may ask for; what lies further was written by a clock that stood wrong
