@@ -21,7 +21,7 @@ from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
 from gateway.store.outbox.group_claim import claim_group
 from gateway.store.outbox.settle_with import settle_with
-from gateway.store.records import FencingToken, GroupClaim, Lease, NewEvent, Settled, Settlement
+from gateway.store.records import Claim, FencingToken, GroupClaim, Lease, NewEvent, Settled, Settlement
 
 CLAIM_ROWS_MAX: Final = 100  # rows of one claim
 
@@ -55,7 +55,7 @@ class LeasedRows:
             else:
                 first = self._leads.get(sink, 0)
                 self._leads[sink] = 1 - first
-                leases = session.lease_due(sink, min(most, CLAIM_ROWS_MAX), lease, first, running, self._owner)
+                leases = session.lease_due(Claim(sink, min(most, CLAIM_ROWS_MAX), lease, first, self._owner, running))
                 leases = self._at_the_right_time(session, leases, lease)
             return _known_losses(session, sink, leases)
 
@@ -73,8 +73,8 @@ class LeasedRows:
                 losses.count(session, sink, self._owner)
             first = self._leads.get(sink, 0)
             self._leads[sink] = 1 - first
-            rows = min(most, CLAIM_ROWS_MAX)
-            claimed = claim_group(session, sink, rows, lease, window, first, running, self._owner)
+            claim = Claim(sink, min(most, CLAIM_ROWS_MAX), lease, first, self._owner, running)
+            claimed = claim_group(session, claim, window)
             leases = self._at_the_right_time(session, claimed.leases, lease)
             return claimed._replace(leases=_known_losses(session, sink, leases))
 

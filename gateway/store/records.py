@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
@@ -181,6 +181,19 @@ class Gate(Value, frozen=True, kw_only=True):
     pauses: int = 0  # how often in a row the circuit opened
     stalled: int = 0
     reason: str | None = None
+
+
+class Claim(Value, frozen=True):
+    """What a claim asks for: up to `most` due deliveries of a sink (of one group) for `lease` ms, in `owner`'s name. `first` of
+    the ranks FRESH and AGAIN leads; `running` are what the process has in hand already."""
+
+    sink: str
+    most: int
+    lease: int
+    first: int
+    owner: str
+    running: Collection[int] = ()
+    group: str | None = None
 
 
 class GroupClaim(NamedTuple):

@@ -22,7 +22,7 @@ from gateway.store.leased_rows import _known_losses
 from gateway.store.outbox import losses, settle
 from gateway.store.outbox.accept import accept
 from gateway.store.outbox.clock_repair import Spans
-from gateway.store.records import Lease, Settlement
+from gateway.store.records import Claim, Lease, Settlement
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.session import make_file
 from tests.store.kit import new
@@ -61,7 +61,7 @@ class Life:
 
     def _claimed(self, most: int) -> list[Lease]:
         running = [lease.delivery for lease in self.in_flight]
-        leases = self.session.lease_due("app", most, LEASE, self.rng.randrange(2), running, self.owner)
+        leases = self.session.lease_due(Claim("app", most, LEASE, self.rng.randrange(2), self.owner, running))
         return list(_known_losses(self.session, "app", leases))
 
     def _begin(self, lease: Lease) -> None:
@@ -139,7 +139,7 @@ def test_of_many_suspects_only_what_had_begun_is_lost_a_second_time(tmp_path: Pa
     migrate(session, "x")
     many = LONE_SUSPECTS_MAX + 5
     accept(session, [[new(number, "app")] for number in range(many)], "nobody")
-    session.lease_due("app", many, LEASE, 0, (), "first")
+    session.lease_due(Claim("app", many, LEASE, 0, "first"))
     second = Life(session, "second", set(), many, Random(1))
     for lease in second._claimed(many):
         second._begin(lease)

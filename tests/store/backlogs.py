@@ -10,6 +10,7 @@ from gateway.store.outbox.accept import accept
 from gateway.store.outbox.counts import due, sinks
 from gateway.store.outbox.group_claim import claim_group
 from gateway.store.outbox.pulled import peek
+from gateway.store.records import Claim
 from gateway.store.sqlite.batch import SqliteBulk
 from tests.store.kit import LEASE, new, settlement
 
@@ -35,12 +36,12 @@ def filled(session: Bulk, many: int, start: int) -> None:
 
 def jobs_of(lite: SqliteBulk) -> dict[str, Callable[[], object]]:
     return {
-        "claim": lambda: lite.lease_due("app", 32, LEASE, 0, (), "me"),
+        "claim": lambda: lite.lease_due(Claim("app", 32, LEASE, 0, "me")),
         "settle": lambda: lite.settle([settle_in(settlement((id_, 1))) for id_ in range(1, 33)], locked=True),
         "accept": lambda: accept(lite, [[new(n, "app", key="k")] for n in range(32)], "me"),
         "due": lambda: due(lite),
         "queue": lambda: queues.join(lite, "app", "k", [(id_, 1) for id_ in range(1, 33)], 0),
-        "group": lambda: claim_group(lite, "app", 32, LEASE, 1, 0, (), "me"),
+        "group": lambda: claim_group(lite, Claim("app", 32, LEASE, 0, "me", ()), 1),
         "release": lambda: settle.release(lite, [(id_, 1) for id_ in range(1, 33)], 0),
         "sinks": lambda: sinks(lite),
         "peek": lambda: peek(lite, "app", 3),

@@ -16,6 +16,7 @@ from gateway.store.outbox.accept import accept
 from gateway.store.outbox.counts import due
 from gateway.store.outbox.group_claim import claim_group
 from gateway.store.postgres.batch import PostgresBulk
+from gateway.store.records import Claim
 from gateway.store.sqlite import batch, leases
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.used_seals import USED
@@ -204,7 +205,7 @@ def test_on_postgresql_no_work_reads_the_backlog(post: PostgresBulk, plans: str,
     ended = [settle_in(settlement((id_, 1))) for id_ in ids]
     # Each with a bound of pages for one row: a descent of a tree is 2 or 3, a row has 4 indexes, and triggers look too.
     jobs = {
-        "claim": (lambda: post.lease_due("app", 32, LEASE, 0, (1, 2), "me"), 32),
+        "claim": (lambda: post.lease_due(Claim("app", 32, LEASE, 0, "me", (1, 2))), 32),
         "settle": (lambda: post.settle(ended, locked=False), 32),
         "renew": (lambda: [settle.renew(post, id_, 1, LEASE) for id_ in ids], 32),
         "release": (lambda: settle.release(post, [(id_, 1) for id_ in ids], 0), 32),
@@ -212,7 +213,7 @@ def test_on_postgresql_no_work_reads_the_backlog(post: PostgresBulk, plans: str,
         "accept": (lambda: accept(post, [[new(n, "app")] for n in range(32)], "me"), 32),
         "ordered": (lambda: accept(post, [[new(n, "app", key="k")] for n in range(8)], "me"), 8),
         "due": (lambda: due(post), 4),
-        "group": (lambda: claim_group(post, "app", 32, LEASE, 1, 0, (1, 2), "me"), 32),
+        "group": (lambda: claim_group(post, Claim("app", 32, LEASE, 0, "me", (1, 2)), 1), 32),
     }
     for name, (work, many) in jobs.items():
         for _ in range(7):  # past psycopg's threshold for preparing

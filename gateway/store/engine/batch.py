@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from typing import NamedTuple, Protocol
 
@@ -17,7 +17,7 @@ from gateway.states import DeadReason, DeliveryState, OutcomeName
 from gateway.store.engine.encrypted_rows import MEMO, EventKey, decrypt, open_event
 from gateway.store.engine.session import Session
 from gateway.store.outbox.groups import Groups
-from gateway.store.records import FencingToken, Held, Lease, NewEvent, Rank, Settlement
+from gateway.store.records import Claim, FencingToken, Held, Lease, NewEvent, Rank, Settlement
 
 DETAIL_CHARS_MAX = 2000  # characters of a detail that are kept
 
@@ -110,17 +110,8 @@ class Bulk(Tallying, Protocol):
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
         """Write outcomes; None: an ordered delivery ends, and its key is not locked yet. No delivery twice in `rows`."""
 
-    def lease_due(
-        self,
-        sink: str,
-        most: int,
-        lease: int,
-        first: int,
-        running: Collection[int],
-        owner: str,
-        group: str | None = None,
-    ) -> Sequence[Lease]:
-        """Lease due rows (of one group): ended leases first, then half from rank `first`, half from the other of
+    def lease_due(self, claim: Claim) -> Sequence[Lease]:
+        """Lease due rows: ended leases first, then half from rank `first`, half from the other of
         FRESH and AGAIN, and from LAST only what nothing else takes."""
 
 

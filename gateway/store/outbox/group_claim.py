@@ -6,7 +6,7 @@ ends: a look at the front of each rank says what is due and when to look again, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from gateway.store.engine.batch import Bulk, DueRow
@@ -14,7 +14,7 @@ from gateway.store.outbox import statements as sql
 from gateway.store.outbox.claim import take_one
 from gateway.store.outbox.gates import gate_of
 from gateway.store.outbox.groups import key_alone
-from gateway.store.records import FencingToken, GroupClaim, Lease, Rank
+from gateway.store.records import Claim, FencingToken, GroupClaim, Lease, Rank
 
 LOOK_PAUSE_MS: Final = 1000  # where another gateway holds what is due
 
@@ -47,23 +47,14 @@ class _RankHead(NamedTuple):
         return self.due_at + (window if waits else 0)
 
 
-def claim_group(
-    session: Bulk,
-    sink: str,
-    most: int,
-    lease: int,
-    window: int,
-    first: int,
-    running: Collection[int],
-    owner: str,
-) -> GroupClaim:
+def claim_group(session: Bulk, claim: Claim, window: int) -> GroupClaim:
     """Lease up to `most` rows of the one group whose turn it is."""
-    heads = _heads(session, sink, first, running)
+    heads = _heads(session, claim)
     ready = [head for head in heads if head.ready_at(window) <= head.now]
-    if first:  # every second claim: a flood of what goes before others must not starve them
+    if claim.first:  # every second claim: a flood of what goes before others must not starve them
         ready.sort(key=lambda head: (head.ready_at(window), head.id))
     for head in ready:
-        leases = _lease_of(session, sink, head, most, lease, first, running, owner)
+        leases = _lease_of(session, head, claim)
         if leases or session.tally.unreadable:  # those end, and the next claim looks again
             return GroupClaim(leases, head.alone, head.now)
     later = [head.ready_at(window) for head in heads if head not in ready]
@@ -71,10 +62,11 @@ def claim_group(
     return GroupClaim((), False, min(later, default=None))
 
 
-def _heads(session: Bulk, sink: str, first: int, running: Collection[int]) -> Sequence[_RankHead]:
+def _heads(session: Bulk, claim: Claim) -> Sequence[_RankHead]:
     """What may be next, in the order in which it is served: what goes alone, ended leases, then fresh and again."""
-    values = {"sink": sink, "most": len(running) + 1}
-    by_group = {**values, "group": key_alone(sink)}
+    first, running = claim.first, claim.running
+    values = {"sink": claim.sink, "most": len(running) + 1}
+    by_group = {**values, "group": key_alone(claim.sink)}
     alone = [(HEADS_OF_GROUP[rank], by_group) for rank in (Rank.FRESH, Rank.AGAIN, Rank.LAST)]
     fronts = [(HEADS[rank], values) for rank in (Rank.LEASED, first, 1 - first, Rank.LAST)]
     heads = []
@@ -86,13 +78,12 @@ def _heads(session: Bulk, sink: str, first: int, running: Collection[int]) -> Se
     return heads
 
 
-def _lease_of(
-    session: Bulk, sink: str, head: _RankHead, most: int, lease: int, first: int, running: Collection[int], owner: str
-) -> Sequence[Lease]:
+def _lease_of(session: Bulk, head: _RankHead, claim: Claim) -> Sequence[Lease]:
     if head.group is not None and not head.alone:
-        return session.lease_due(sink, most, lease, first, running, owner, head.group)
+        return session.lease_due(claim.replace(group=head.group))
     with session.atomic():
-        gate = gate_of(session, sink)
+        gate = gate_of(session, claim.sink)
         if gate.paused or gate.open_until is not None:
             return ()
-        return take_one(session, sink, DueRow(head.id, head.rank, head.token), lease, owner, gate.stalled)
+        picked = DueRow(head.id, head.rank, head.token)
+        return take_one(session, claim.sink, picked, claim.lease, claim.owner, gate.stalled)

@@ -13,7 +13,7 @@ from gateway.store.engine.session import Session, Trouble, number_of, value_of
 from gateway.store.outbox import losses
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
-from gateway.store.records import CONSUMER, FencingToken, Lease, Peeked, Pulled, Rank
+from gateway.store.records import CONSUMER, Claim, FencingToken, Lease, Peeked, Pulled, Rank
 
 _PEEKED_RANKS: Final = (Rank.LEASED, Rank.FRESH, Rank.AGAIN, Rank.LAST)
 _KEY_NAME: Final = "pull_key"
@@ -39,7 +39,7 @@ class _PeekedRow(NamedTuple):
 
 def lease_out(session: Bulk, sink: str, most: int, lease: int, limit: int, first: int) -> Pulled:
     """Lease up to `most` due deliveries for `lease` ms to whoever asks, while fewer than `limit` of this sink are leased."""
-    room = limit
+    room, claim = limit, Claim(sink, 1, lease, first, CONSUMER)
     losses.count(session, sink, CONSUMER)  # what gateways held when the sink was one that they call
     try:
         with session.atomic():
@@ -52,13 +52,11 @@ def lease_out(session: Bulk, sink: str, most: int, lease: int, limit: int, first
             room = limit - number_of(session.rows(sql.LIVE_LEASES, {"sink": sink, "most": limit}))
             if room <= 0:
                 return Pulled((), "concurrency")
-            leases = session.lease_due(sink, min(most, room), lease, first, (), CONSUMER)
+            leases = session.lease_due(claim.replace(most=min(most, room)))
     except Exception as error:
         if session.one_transaction or session.trouble(error) is not Trouble.DAMAGED:
             raise
-        leases = session.lease_due(
-            sink, 1, lease, first, (), CONSUMER
-        )  # sets aside what is damaged, in steps of its own
+        leases = session.lease_due(claim)  # sets aside what is damaged, in steps of its own
     return Pulled(tuple(leases), None if leases else "empty")
 
 

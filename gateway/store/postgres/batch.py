@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gateway.runtime.clock import Clock
@@ -21,7 +21,7 @@ from gateway.store.outbox.groups import Groups
 from gateway.store.postgres import reduced
 from gateway.store.postgres.damaged_front import set_damaged_aside
 from gateway.store.postgres.session import PostgresSession
-from gateway.store.records import Held, Lease, Rank
+from gateway.store.records import Claim, Held, Lease, Rank
 from gateway.text.store_address import StoreAddress
 
 _NOW: Final = "coalesce(%(now)b::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
@@ -259,20 +259,19 @@ class PostgresBulk(PostgresSession):
                 self.tally.freed.add(sink)
         return [done[row.id] for row in rows]
 
-    def lease_due(
-        self,
-        sink: str,
-        most: int,
-        lease: int,
-        first: int,
-        running: Collection[int],
-        owner: str,
-        group: str | None = None,
-    ) -> Sequence[Lease]:
-        values = {"sink": sink, "most": most, "lease": lease, "first": first, "running": list(running), "owner": owner}
-        if group is not None:
-            values["group"] = group
-        take = _TAKE if group is None else _TAKE_OF_GROUP
+    def lease_due(self, claim: Claim) -> Sequence[Lease]:
+        sink, lease, running, owner = claim.sink, claim.lease, list(claim.running), claim.owner
+        values = {
+            "sink": sink,
+            "most": claim.most,
+            "lease": lease,
+            "first": claim.first,
+            "running": running,
+            "owner": owner,
+        }
+        if claim.group is not None:
+            values["group"] = claim.group
+        take = _TAKE if claim.group is None else _TAKE_OF_GROUP
         try:
             return leases_of(self, sink, map(ClaimedRow._make, self.raw(take, values)), lease)
         except Exception as error:

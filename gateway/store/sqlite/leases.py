@@ -15,7 +15,7 @@ from gateway.store.engine.session import Columns, Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
 from gateway.store.outbox.group_claim import OF_GROUP
-from gateway.store.records import FencingToken, Lease, Rank
+from gateway.store.records import Claim, FencingToken, Lease, Rank
 from gateway.store.sqlite.session import SqliteSession
 
 
@@ -102,24 +102,16 @@ class SqliteLeases(SqliteSession):
             else:
                 self.connection.execute(_DELIVERED, (now, note, json.dumps([row.id for row in those])))
 
-    def lease_due(
-        self,
-        sink: str,
-        most: int,
-        lease: int,
-        first: int,
-        running: Collection[int],
-        owner: str,
-        group: str | None = None,
-    ) -> Sequence[Lease]:
+    def lease_due(self, claim: Claim) -> Sequence[Lease]:
+        sink, most, lease, group = claim.sink, claim.most, claim.lease, claim.group
         now = self.now()
         gate = gate_of(self, sink)
         if gate.paused or gate.open_until is not None:
             return ()
-        skip = frozenset(running)
+        skip = frozenset(claim.running)
         gone = self._front(sink, Rank.LEASED, now, most, skip, group)
         left = most - len(gone)
-        lead, second = Rank(first), Rank(1 - first)
+        lead, second = Rank(claim.first), Rank(1 - claim.first)
         one = self._front(sink, lead, now, (left + 1) // 2, skip, group)
         other = self._front(sink, second, now, left - len(one), skip, group)
         if len(one) == (left + 1) // 2 and len(one) + len(other) < left:  # the other had too few: more of the first
@@ -131,7 +123,7 @@ class SqliteLeases(SqliteSession):
             return ()
         for row in gone:
             self.change(sql.LOST, {"id": row.id, "token": row.token, "now": now})
-        taken = (now, lease, owner, gate.stalled)
+        taken = (now, lease, claim.owner, gate.stalled)
         self.connection.executemany(_TAKE, [_TAKE_VALUES((*row, *taken)) for row in picked])
         lost = {row.id for row in gone}
         behind = {row.id for row in last}
