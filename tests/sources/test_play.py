@@ -132,6 +132,12 @@ def test_fields_replace_those_of_the_sample_before_it_is_signed(live) -> None:
     assert "vip" in event.files[0].download_url
 
 
+def test_a_pushed_stream_is_played_without_a_signature_where_the_source_wants_none(live) -> None:
+    sent = said(play(live.source(sign_type="none"), "PUBLISH"))
+    assert sent["event"] == "PUBLISH"
+    assert "auth_sign" not in sent
+
+
 def test_auth_fields_can_be_replaced_as_well(live) -> None:
     source = live.source()
     sent = said(play(source, fields={"auth_sign": "00" * 32, "auth_timestamp": str(live.now_seconds)}))

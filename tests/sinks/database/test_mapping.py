@@ -126,8 +126,12 @@ async def test_a_macro_that_cannot_go_over_so_long_a_list_is_refused_and_never_c
 
 @pytest.mark.parametrize(
     "text",
-    ['event.data.extra["a.map("].filter(n, n > 1)', 'event.data.extra["a.map("] . filter(n, n > 1)'],
-    ids=range(2),
+    [
+        'event.data.extra["a.map("].filter(n, n > 1)',
+        'event.data.extra["a.map("] . filter(n, n > 1)',
+        "event.data.extra.numbers . filter(n, n > 1)",
+    ],
+    ids=range(3),
 )
 async def test_a_list_whose_name_looks_like_a_macro_or_a_macro_apart_from_its_list_says_what_it_says(
     text: str, sqlite: Place
@@ -135,9 +139,9 @@ async def test_a_list_whose_name_looks_like_a_macro_or_a_macro_apart_from_its_li
     sqlite.run("CREATE TABLE odd (id VARCHAR(64) PRIMARY KEY, said TEXT)")
     columns = {"id": "event.id", "said": text}
     async with making(sqlite.url, table="odd", rows="event", columns=columns) as sink:
-        await sink.deliver(delivery(event(extra={"a.map(": [1, 2, 3]})))
+        await sink.deliver(delivery(event(extra={name: [1, 2, 3] for name in ("a.map(", "numbers")})))
         with pytest.raises(Refused, match="201 elements"):
-            await sink.deliver(delivery(event(number=2, extra={"a.map(": list(range(201))})))
+            await sink.deliver(delivery(event(number=2, extra={name: [*range(201)] for name in ("a.map(", "numbers")})))
     assert sqlite.run("SELECT said FROM odd") == [{"said": "[2,3]"}]
 
 
