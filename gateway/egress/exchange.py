@@ -209,7 +209,8 @@ class Exchanges:
             transport = handler.transport
             if transport is None or transport.is_closing():
                 raise aiohttp.ClientConnectionResetError("closing")
-            if self._kept is None or read_seconds is not None or method == "HEAD":
+            if self._kept is None or read_seconds is not None or method == "HEAD" or handler.should_close:
+                # the last: the target spoke first, as one does that has too many connections, and may say no more
                 handler.parse(skip_payload=method == "HEAD", read_seconds=read_seconds)
                 transport.write(message)
                 if read_seconds is not None:

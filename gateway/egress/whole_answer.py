@@ -17,6 +17,7 @@ _FIELDS: Final = re.compile(_FIELD)
 _LENGTH: Final = re.compile(rb"[0-9]{1,9}")
 # They change how long the body is, or what becomes of the connection.
 _NOT_PLAIN: Final = frozenset({b"transfer-encoding", b"upgrade", b"trailer"})
+_CONNECTION: Final = frozenset({b"connection", b"proxy-connection"})  # aiohttp's parser takes one for the other
 _BARE: Final = frozenset({204, 304})  # have no body, whatever their length says
 
 
@@ -57,7 +58,7 @@ def _plain_head(data: bytes) -> PlainHead | None:
     length: int | None = None
     for name, value in headers:
         lower = name.lower()
-        if lower in _NOT_PLAIN or (lower == b"connection" and value.lower() != b"keep-alive"):
+        if lower in _NOT_PLAIN or (lower in _CONNECTION and value.lower() != b"keep-alive"):
             return None
         if lower == b"content-length":
             if length is not None or not _LENGTH.fullmatch(value):

@@ -7,17 +7,19 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp.connector import Connection
 from aiohttp.http_parser import HttpResponseParser
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.egress.client import Http
-from gateway.egress.exchange import Handler
+from gateway.egress.exchange import Exchanges, Handler, Place
 from gateway.egress.whole_answer import HEAD_BYTES_MAX, WholeAnswer, whole_answer
 from gateway.errors import Retry
 from tests.patience import eventually
 
 PLAIN = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
+BUSY = b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 LEFT = [
     b"", b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK\r\n\r\n", PLAIN[:-1], PLAIN + b"x", PLAIN + PLAIN, b"\r\n" + PLAIN,
     b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", b"HTTP/1.1 100 Continue\r\ncontent-length: 0\r\n\r\n",
@@ -30,6 +32,7 @@ LEFT = [
     b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\nhi",
     b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nConnection: close\r\n\r\nhi",
     b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: keep-alive, close\r\n\r\nhi",
+    b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nProxy-Connection: close\r\n\r\nhi",
     b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nUpgrade: x\r\n\r\nhi", b"HTTP/1.1 204 No\r\ncontent-length: 2\r\n\r\nhi",
     b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx: a\0b\r\n\r\nhi", b"HTTP/1.1 200 OK\r\n: a\r\ncontent-length: 2\r\n\r\nhi",
     b"HTTP/1.1 200 OK\r\nx: " + b"y" * HEAD_BYTES_MAX + b"\r\ncontent-length: 2\r\n\r\nhi",
@@ -40,7 +43,7 @@ LINES = st.sampled_from(
      "HTTP/1.1 599 ~", "HTTP/1.1 404"]
 )  # fmt: skip
 NAMES = st.sampled_from(
-    ["content-length", "Content-Length", "Connection", "Keep-Alive", "Date", "x_y", "Set-Cookie", "Content-Encoding",
+    ["content-length", "Content-Length", "Connection", "Proxy-Connection", "Keep-Alive", "Date", "x_y", "Set-Cookie", "Content-Encoding",
      "Transfer-Encoding", "Trailer", "X-É"]
 )  # fmt: skip
 VALUES = st.sampled_from(
@@ -51,17 +54,21 @@ VALUES = st.sampled_from(
 class Target(asyncio.Protocol):
     """Answers each request (its body is `x`, or there is none) with some pieces, a turn of the loop between them."""
 
-    def __init__(self, pieces: Sequence[bytes], all_of_them: list[Target]) -> None:
+    def __init__(self, pieces: Sequence[bytes], all_of_them: list[Target], *, speaks_first: bool = False) -> None:
         self._pieces = pieces
+        self._speaks_first = speaks_first
         self.ended = False
         all_of_them.append(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        if self._speaks_first:
+            self._answer(list(self._pieces))
 
     def data_received(self, data: bytes) -> None:
-        self._answer(list(self._pieces))
+        if not self._speaks_first:
+            self._answer(list(self._pieces))
 
     def _answer(self, left: list[bytes]) -> None:
         self.transport.write(left.pop(0))
@@ -73,10 +80,11 @@ class Target(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def answering(*pieces: bytes) -> AsyncIterator[tuple[str, list[Target]]]:
+async def answering(*pieces: bytes, speaks_first: bool = False) -> AsyncIterator[tuple[str, list[Target]]]:
     """A target's URL, and its connections."""
     connections: list[Target] = []
-    server = await asyncio.get_running_loop().create_server(lambda: Target(pieces, connections), "127.0.0.1", 0)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Target(pieces, connections, speaks_first=speaks_first), "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", connections
     finally:
@@ -172,6 +180,29 @@ async def test_bytes_that_nobody_asked_for_are_never_the_next_answer(http: Http,
         for number in range(1, 4):
             assert (await http.post(url, content=b"x")).status == 200
             await asyncio.sleep(0.05)  # until they are there
+            assert len(connections) == number
+
+
+@pytest.mark.parametrize("pieces", [[BUSY], [BUSY[:9], BUSY[9:]]])
+async def test_a_target_that_answers_before_it_is_asked_is_heard_at_once(
+    http: Http, monkeypatch: pytest.MonkeyPatch, pieces: list[bytes]
+) -> None:
+    """As one does that has too many connections; waited for, it would take the whole time limit of the request."""
+    connect = Exchanges._connect
+
+    async def until_it_spoke(self: Exchanges, place: Place, connect_seconds: float | None) -> Connection:
+        connection = await connect(self, place, connect_seconds)
+        handler = connection.protocol
+        assert handler is not None
+        await eventually(lambda: handler.should_close)
+        return connection
+
+    monkeypatch.setattr(Exchanges, "_connect", until_it_spoke)
+    async with answering(*pieces, speaks_first=True) as (url, connections):
+        for number in range(1, 3):
+            with pytest.raises(Retry, match="503"):
+                await http.post(url, content=b"x")
+            await eventually(lambda: connections[-1].ended)
             assert len(connections) == number
 
 
