@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway import File
 from gateway.events.link_life import ended_at, link_end, name_link_ends
+from gateway.events.places import path_of
 from gateway.testing import event
 
 END = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -149,3 +150,15 @@ def test_an_event_whose_links_say_nothing_is_left_alone() -> None:
     files = one.files
     name_link_ends(one)
     assert one.files is files
+
+
+@pytest.mark.parametrize("minute", ["209913010000", "203002300000", "203001012460"])
+def test_a_minute_that_no_calendar_has_is_no_end(minute: str) -> None:
+    assert link_end(f"{HOST}/203001011200/{HASH}/a.mp4", FINISHED) is not None
+    assert link_end(f"{HOST}/{minute}/{HASH}/a.mp4", FINISHED) is None
+
+
+@pytest.mark.parametrize("url", ["http://[::1/a.mp4", "https://d.example.com", "https://d.example.com/", ""])
+def test_an_address_without_a_path_is_no_place(url: str) -> None:
+    assert path_of(File(download_url=url)) == ""
+    assert path_of(File(download_url=f"{HOST}/a%20b.mp4?x=1")) == "/a b.mp4"

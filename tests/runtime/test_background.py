@@ -8,10 +8,12 @@ import threading
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.runtime import background
 from gateway.runtime.background import (
     WORK_PAUSE_SECONDS,
     WORK_PAUSE_SECONDS_MAX,
     Bell,
+    LoopFailures,
     end_tasks,
     run_tirelessly,
     tireless,
@@ -129,3 +131,12 @@ def test_a_thread_goes_on_whatever_it_fails_with(monkeypatch: pytest.MonkeyPatch
     over.set()
     run_tirelessly("work", work, over)
     assert len(begun) == 4
+
+
+def test_a_failure_that_cannot_even_be_said_is_rested_after_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    failures = LoopFailures("look")
+    monkeypatch.setattr(background, "_say_failed", no_memory)
+    assert failures.note(ValueError("x")) == WORK_PAUSE_SECONDS

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +203,30 @@ def test_the_file_system_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     )
     monkeypatch.setattr(sqlite_file, "MOUNTS", mounts)
     assert findings(examine(parse_address(f"sqlite:///{tmp_path}/x.db")))["file system"].grade == grade
+
+
+def test_a_file_system_that_is_not_listed_is_no_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mountinfo").write_text("22 1 0:999 / /other rw - ext3 none rw\n")
+    for mounts in ("mountinfo", "absent"):
+        monkeypatch.setattr(sqlite_file, "MOUNTS", tmp_path / mounts)
+        assert examine(parse_address(f"sqlite:///{tmp_path}/x.db")).fits
+
+
+@pytest.mark.parametrize(
+    ("version", "grade"), [((3, 36, 0), "missing"), ((3, 37, 0), "noted"), ((3, 51, 2), "noted"), ((3, 51, 3), "ok")]
+)
+def test_the_library_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int], grade: str
+) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version_info", version)
+    assert findings(examine(parse_address(f"sqlite:///{tmp_path}/x.db")))["library"].grade == grade
+
+
+def test_a_database_of_another_program_is_no_store(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE t (n INTEGER)")
+    found = findings(examine(parse_address(f"sqlite:///{tmp_path}/other.db")))["store"]
+    assert (found.grade, found.seen) == ("missing", "a file of another program")
 
 
 def test_of_a_file_its_kind_its_mode_and_its_owner_are_told(tmp_path: Path) -> None:

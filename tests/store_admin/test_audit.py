@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -106,3 +107,11 @@ async def test_a_reload_is_written_down_by_the_gateway(store: Store, admin: Stor
         AuditEntry(actor=Actor("token ops", "192.0.2.9"), act="reload", target="gateway.yaml"), 1, "reloaded"
     )
     assert rows(admin) == [("reload", "gateway.yaml", 1, 1, "reloaded")]
+
+
+def test_a_user_without_a_name_is_written_down_by_his_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert Actor.here().name == f"uid {os.getuid()}"

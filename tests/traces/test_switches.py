@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.config.load import load, refuse_to_serve
 from gateway.runtime import trace_settings
@@ -155,3 +156,20 @@ async def test_spans_that_cannot_be_made_are_no_reason_to_refuse_a_callback(
         monkeypatch.setattr(gateway.gateway.traces._tracer, "start_span", broken)
         assert (await gateway.send()).status == 200
         assert len(gateway.delivered()) == 1
+
+
+def test_a_library_that_fails_costs_the_spans_and_not_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no exporter")
+
+    monkeypatch.setattr("gateway.runtime.otel.OtelTraces.__init__", fail)
+    with capture_logs() as lines:
+        assert make_traces({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}) is OFF
+    assert [(line["event"], line["log_level"]) for line in lines] == [("traces_off", "error")]
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:port", "ftp://127.0.0.1", "127.0.0.1:4318"])
+def test_an_address_that_is_none_is_named_and_nothing_is_exported(url: str) -> None:
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": url}
+    assert [variable for variable, _ in problems(environ)] == ["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    assert make_traces(environ) is OFF
