@@ -22,6 +22,7 @@ from tests import covered, delivered_events
 from tests.budget import measured, over_budget
 from tests.encrypted_stores import encrypt_every_store
 from tests.examples import register
+from tests.import_shares import ImportShares
 from tests.marks import mark
 from tests.plain_server import SERIALISABLE, PlainServer, stand_between
 from tests.postgres import database_url, folder_of, in_memory, shared, wait_for_it
@@ -56,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
         encrypt_every_store()
     if covered.is_counting():
         covered.count_hooks_too()
+    config.pluginmanager.register(ImportShares())
     if not hasattr(config, "workerinput"):  # else this is a worker of pytest-xdist, which was told
         os.environ[RUN] = f"{os.getpid()}-{secrets.token_hex(4)}"
         if (memory := in_memory()) and not config.getoption("--whole"):  # whose scenarios are about disks
