@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.events.samples import sample
+from gateway.model import Cause
 from gateway.routing import Route, Router, explain
 
 
@@ -61,3 +62,18 @@ def test_what_another_version_wrote_is_said_not_to_be_readable(text: str) -> Non
 def test_a_value_never_breaks_the_line_or_moves_the_cursor(value: str) -> None:
     for line in explained(Route(name="r", match={"stream": ["never"]}), stream=f"x{value}"):
         assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or char in "\u2028\u2029\u202e" for char in line)
+
+
+def test_a_follow_up_is_told_where_it_may_not_go_and_which_routes_it_needs() -> None:
+    follow_up = sample("recording.archived").replace(cause=Cause("e1", "shelf", ("mail",)))
+    routes = [
+        Route(name="all", to=["shelf"]),
+        Route(name="archived", match={"type": ["recording.archived"]}, to=["shelf", "mail", "app"]),
+    ]
+    decision = Router(routes).decide(follow_up)
+    assert explain(decision.json()) == [
+        '- all: type is "recording.archived", which goes only to routes that name it',
+        "+ archived: matched, to shelf, mail, app",
+        "    not to shelf, mail: a follow-up never goes to a sink that it came of",
+        "    held: type",
+    ]

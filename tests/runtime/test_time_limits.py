@@ -123,3 +123,16 @@ def test_it_goes_on_in_another_loop() -> None:
 
     asyncio.run(leave())
     asyncio.run(cut())
+
+
+async def test_a_limit_is_of_a_task_and_of_nothing_else() -> None:
+    limits, loop = TimeLimits(LONG), asyncio.get_running_loop()
+    refused = loop.create_future()
+
+    def begin() -> None:
+        with pytest.raises(RuntimeError, match="a time limit is of a task"):
+            limits.begin()
+        refused.set_result(None)
+
+    loop.call_soon(begin)
+    await refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.signing.content_digest import content_digest, digest_fits
 from gateway.signing.structured_fields import FieldItem, InnerList, Token, parse_dictionary, written_dictionary
 
 names = st.from_regex(r"[a-z*][a-z0-9_.*-]{0,5}", fullmatch=True)
@@ -93,6 +95,25 @@ def test_any_text_is_read_as_the_library_reads_it_or_by_neither(text: str) -> No
     except ValueError:
         ours = None
     assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('a=("x""y")', "a space or ) is expected at character 7"),
+        ("a=1234567890123456", "a number has too many digits"),
+        ("a=1234567890123.5", "a number has too many digits"),
+    ],
+)
+def test_a_mistake_is_said_with_what_was_expected(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        parse_dictionary(text)
+
+
+@pytest.mark.parametrize("header", ["", "sha-256", "sha-256=:x", "sha-256=1", 'sha-256="x"', "md5=:AA==:"])
+def test_a_digest_that_cannot_be_read_fits_no_body(header: str) -> None:
+    assert digest_fits(content_digest(b"x"), b"x")
+    assert not digest_fits(header, b"x")
 
 
 @pytest.mark.parametrize("text", ["a=@1", 'a=%"x"'])
