@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from structlog.testing import capture_logs
 
 from gateway.intake.near_path import near_path
 from gateway.intake.rejections import KEPT_MAX
-from gateway.intake.reverify import reverifier_of
+from gateway.intake.reverify import ids_of, reverifier_of
 from gateway.plugin import Scene
+from gateway.store.admin.audit import Actor
 from gateway.testing import NOW, FrozenClock, RunningGateway, running
 from tests.cli.stocked import a_refusal
 from tests.store.kit import table
@@ -156,3 +158,22 @@ async def test_what_is_taken_after_all_waits_with_its_group(tmp_path: Path) -> N
             assert admin.take_refused([row.id], reverifier_of(gateway.gateway.loaded)).done == 1
     [(accepted,), (taken,)] = table(f"sqlite:///{tmp_path}/g.db", "group_key", "deliveries")
     assert accepted == taken is not None
+
+
+async def test_erasing_an_event_takes_the_refused_callbacks_along_that_would_make_it_whoever_signed_them() -> None:
+    async with running(CONFIG, clock=FrozenClock(NOW)) as gateway:
+        scenes = [Scene(type="RECORD_START", number=number, now=NOW) for number in (1, 2)]
+        for scene in scenes:
+            await gateway.post(gateway.source("live").play(scene), source="live")
+        events = gateway.events()
+        for event in events:  # a repeat that nobody signed
+            unsigned = re.sub(rb'("auth_sign": ?")', rb"\g<1>0", event.raw)
+            assert (await gateway.post(unsigned, source="live")).status == 401
+        [first, second] = refused(gateway)
+        ids = ids_of(gateway.gateway.loaded)
+        assert [ids(first), ids(second)] == [{events[0].id}, {events[1].id}]
+        for lost in (first.replace(source="gone"), first.replace(body=b""), first.replace(body=b"no JSON")):
+            assert set(ids(lost)) == set()
+        with gateway._admin() as admin:
+            admin.erase([events[0].ref], ids=ids, actor=Actor("ann", "here"))
+        assert refused(gateway) == [second]
