@@ -11,6 +11,7 @@ from gateway.admin.timestamps import moment, stamp
 from gateway.config.document.diagnostics import ConfigError
 from gateway.events.alarm_text import alarm_text
 from gateway.model import KEY_EXPIRING, RELOAD_REFUSED, SOURCE_SILENT, STORE_LIMIT
+from gateway.runtime.duty import LateDuty
 from gateway.store.admin.shown_rows import StandingAlarm
 from gateway.text.redaction import redact
 
@@ -34,9 +35,11 @@ def attention(
     sources: Sequence[SourceItem] = (),
     alarms: Sequence[StandingAlarm] = (),
     refused: ConfigError | None = None,
+    late: Sequence[LateDuty] = (),
 ) -> Iterator[Attention]:
     """What needs a person at `at` (ms): first whether any gateway serves, whether the configuration is `refused` as the file is
-    now, then what alarms told of the gateway itself, what is held, sink by sink, and the sources: whose vendor's list cannot be had, whose key ends, which are silent."""
+    now, then what alarms told of the gateway itself, its duties that are late, what is held, sink by sink, and the sources: whose
+    vendor's list cannot be had, whose key ends, which are silent."""
     if not served:
         waiting = f", and {_many(now.waiting, 'delivery')} {_verb(now.waiting, 'wait')}" if now.waiting else ""
         text = f"no gateway runs on this store: callbacks are not taken{waiting}"
@@ -47,6 +50,12 @@ def attention(
         yield Attention(kind=CONFIGURATION_REFUSED, about="", count=None, text=text, since=None, link="/config")
     if served and alarms:  # where none runs nobody looks any more at whether they hold
         yield from _standing(alarms, {source.name for source in sources})
+    for duty in late:
+        text = (
+            f"{duty.name} does not get through in the background: the log line background_failed says why, or it hangs"
+        )
+        since = stamp(at - round(duty.seconds * 1000))
+        yield Attention(kind="duty.late", about=duty.name, count=None, text=text, since=since, link="/")
     if now.held:
         text = f"{_many(now.held, 'event')} held: another content came under a known id or signature"
         yield Attention(kind="event.held", about="", count=now.held, text=text, since=None, link="/events?held=true")

@@ -27,6 +27,7 @@ class AdminDuties:
 
     def __init__(self, gateway: Tended) -> None:
         self.started_at = gateway.clock.ms()
+        self.very_late = gateway.duties.very_late
         self.access = StoreAccess(gateway)
         self.hub = LiveHub()
         self.teller = NewsExchange(gateway.store, gateway.metrics, self.hub, gateway.clock, gateway.duties)

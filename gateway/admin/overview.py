@@ -12,6 +12,7 @@ from gateway.admin.sink_states import sink_items
 from gateway.admin.source_states import source_items
 from gateway.admin.timestamps import moment, stamp
 from gateway.admin.window_counts import Window, WindowCounts
+from gateway.runtime.duty import LateDuty
 from gateway.store.admin.minutes import Sum
 from gateway.version import __version__
 
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
     from gateway.store.admin.queries import StoreQueries
 
 
-def overview(gateway: Running, window: Window, started_at: int | None, masked: bool, admin: StoreQueries) -> Overview:
+def overview(
+    gateway: Running,
+    window: Window,
+    started_at: int | None,
+    masked: bool,
+    admin: StoreQueries,
+    late: Sequence[LateDuty] = (),
+) -> Overview:
     """Everything of the first page. `started_at`: of the gateway that is asked; None: its store is asked, beside it."""
     now = gateway.clock.ms()
     minute = now // 60_000
@@ -58,6 +66,7 @@ def overview(gateway: Running, window: Window, started_at: int | None, masked: b
                 sources=sources,
                 alarms=admin.standing_alarms(),
                 refused=gateway.loaded.refused,
+                late=late,
             )
         ),
         window=window,

@@ -38,10 +38,14 @@ class ReadingService:
         self._gateway = gateway
         self._access = duties.access
         self._started_at = duties.started_at
+        self._very_late = duties.very_late
 
     async def overview(self, window: Window = "24h", *, whole: bool = False) -> Overview:
         """Everything of the first page."""
-        return await self._access.read(partial(overview.overview, self._gateway, window, self._started_at, not whole))
+        late = self._very_late()
+        return await self._access.read(
+            partial(overview.overview, self._gateway, window, self._started_at, not whole, late=late)
+        )
 
     async def configuration(self, *, whole: bool = False) -> Configuration:
         """What runs, masked; `whole`: with the paths of sources, which are second keys."""

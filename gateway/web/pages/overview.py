@@ -37,6 +37,7 @@ ATTENTION: Final = {
         "{about} waits for a consumer: {count} deliveries wait, some for long",
     ),
     "source.unlisted": ("The vendor's list of {about} cannot be had", "The vendor's list of {about} cannot be had"),
+    "duty.late": ("{about} does not get through in the background", "{about} does not get through in the background"),
     "key.expiring": ("A key of {about} is about to end", "A key of {about} is about to end"),
     "source.silent": ("{about} is silent", "{about} is silent"),
     "store.limit": ("The store is nearly full", "The store is nearly full"),
