@@ -56,6 +56,19 @@ def fill(folder: Path) -> Path:
     return ballast
 
 
+@contextmanager
+def unchangeable(*files: Path) -> Iterator[None]:
+    """Nobody may write these, not even who has them open, nor root; afterwards they may be written as before."""
+    try:
+        _run("chattr", "+i", *files)
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"a file cannot be made unchangeable here (it needs root and ext4): {error}")
+    try:
+        yield
+    finally:
+        _run("chattr", "-i", *files)
+
+
 class Disk:
     """A file system in an image whose power can be cut: what was not flushed by then is not there afterwards."""
 
@@ -75,6 +88,15 @@ class Disk:
     def flush(self) -> None:
         """What was written so far is safe."""
         _run("sync", "-f", self.place)
+
+    def go_read_only(self) -> None:
+        """What the system does with a disk that fails beneath it: nothing is written any more, also into files that are open."""
+        _run("mount", "-o", "remount,abort", self.place)
+
+    def come_back(self) -> None:
+        """As after a check: what had it open has ended."""
+        _gone(self.place)
+        self._mount()
 
     def image(self) -> Path:
         """What is on the disk now, without what the system still has in memory. Nothing should write meanwhile."""

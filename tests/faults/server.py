@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 import psycopg
@@ -19,8 +20,10 @@ from tests.postgres import Postgres, database_url, folder_of, pg_ctl
 class Server:
     """One server, with a database a scenario."""
 
-    def __init__(self) -> None:
-        self._postgres = Postgres(folder_of(f"{os.getpid()}-{secrets.token_hex(4)}"), owner=os.getpid())
+    def __init__(self, place: Path | None = None) -> None:
+        """`place`: its folder is made there."""
+        folder = folder_of(f"{os.getpid()}-{secrets.token_hex(4)}")
+        self._postgres = Postgres(folder if place is None else place / folder.name, owner=os.getpid())
         self.folder = self._postgres.folder
         self.data = self._postgres.data  # its socket is here too
         self._inside: Sequence[str] = ()
@@ -97,14 +100,23 @@ class Server:
             other.execute("LOCK TABLE events, deliveries IN ACCESS EXCLUSIVE MODE")
             time.sleep(seconds)
 
+    def keep_up(self) -> bool:
+        """Start it again if it ended itself, as whoever runs it would; whether it had."""
+        with suppress(OSError, ValueError, psutil.NoSuchProcess):
+            if self.processes()[0].is_running():
+                return False
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        self._start()
+        return True
+
     def close(self) -> None:
         self._postgres.close()
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving(place: Path | None = None) -> Iterator[Server]:
     """A server until the block ends."""
-    server = Server()
+    server = Server(place)
     try:
         yield server
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.disk import Disk, fill, small
+from tests.faults.disk import Disk, fill, small, unchangeable
 from tests.faults.world import IN_HAND, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -80,6 +80,54 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path, seed: i
         account = world.settle()
         world.kill()
     account.closes(again_max=times * 2 * IN_HAND)
+
+
+def test_a_disk_that_goes_read_only_and_comes_back_loses_nothing(tmp_path: Path, seed: int, whole: bool) -> None:
+    """As the system makes it, when the disk beneath fails: whoever runs the gateway checks the disk and starts it again."""
+    with (
+        closing(Disk(tmp_path)) as disk,
+        World(tmp_path, seed, store=f"sqlite:///{disk.place}/gateway.db", store_more=NO_RESERVE) as world,
+    ):
+        gateway = world.gateways[0].start()
+        world.begin(rate=150)
+        for turn in range(5 if whole else 2):
+            world.wait_for(80)
+            before = refused(world)
+            world.disturb()
+            disk.go_read_only()
+            world.until(lambda before=before: refused(world) > before + 20)
+            if turn % 2:
+                world.kill()
+            else:
+                gateway.stop()
+            with pytest.raises(AssertionError, match="not ready"):  # it says why, and does not begin
+                gateway.start()
+            disk.come_back()
+            gateway.start()
+            world.disturb()
+        world.wait_for(80)
+        account = world.settle()
+        gateway.stop()
+    account.closes(again_max=5 * 2 * IN_HAND)
+
+
+def test_files_that_may_not_be_written_for_a_while_lose_nothing_and_it_goes_on_by_itself(
+    tmp_path: Path, seed: int, whole: bool
+) -> None:
+    with closing(Disk(tmp_path)) as disk, World(tmp_path, seed, store_more=NO_RESERVE, home=disk.place) as world:
+        gateway = world.gateways[0].start()
+        world.begin(rate=150)
+        for _ in range(5 if whole else 2):
+            world.wait_for(80)
+            before = refused(world)
+            world.disturb()
+            with unchangeable(gateway.folder / "gateway.db", gateway.folder / "gateway.db-wal"):
+                world.until(lambda before=before: refused(world) > before + 20)
+            world.disturb()
+            world.wait_for(80)
+        account = world.settle()
+        gateway.stop()
+    account.closes(again_max=5 * 2 * IN_HAND)
 
 
 def test_a_file_that_is_taken_away_and_put_back_loses_nothing(tmp_path: Path, seed: int) -> None:

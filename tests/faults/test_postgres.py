@@ -5,15 +5,20 @@ from __future__ import annotations
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.faults import plain_gateway
+from tests.faults.disk import fill, small
 from tests.faults.server import Server, serving
+from tests.faults.test_disk import refused
 from tests.faults.world import IN_HAND, LONG, ROOT, World
 from tests.patience import PATIENCE_S
+from tests.postgres import folder_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(5400)]
+DATABASE_DISK_BYTES = 160 * 2**20  # a new database takes 40 MB, and its log as much
 LEASE_ENDS_S = 60  # a lease of a gateway that died: the time-out of its sink and thirty seconds, then it is claimed
 
 
@@ -57,6 +62,37 @@ def test_a_database_that_fails_loses_nothing_and_gateways_go_on_by_themselves(
         account = world.settle()
         assert all(one.process is not None and one.process.poll() is None for one in world.gateways)
     account.closes(again_max=times * 2 * 2 * IN_HAND)
+
+
+def test_a_disk_of_the_database_that_is_full_and_freed_loses_nothing(tmp_path: Path, seed: int, whole: bool) -> None:
+    """PostgreSQL refuses what has no room, or ends itself where its own log has none: then whoever frees some starts it again."""
+    with (
+        TemporaryDirectory(
+            dir=folder_of("").parent, prefix="gw-pg-"
+        ) as short,  # because a socket's path may not be long
+        small(Path(short), DATABASE_DISK_BYTES) as place,
+        serving(place) as server,
+        World(tmp_path, seed, store=server.database("filled"), gateways=2) as world,
+    ):
+        for one in world.gateways:
+            one.start()
+        world.begin(rate=150)
+        for _ in range(4 if whole else 1):
+            world.wait_for(100)
+            world.disturb()
+            before = refused(world)
+            ballast = fill(place)
+            world.until(lambda before=before: refused(world) > before + 20)
+            world.nap(2)
+            ballast.unlink()
+            ended = server.keep_up()
+            world.disturb()
+            world.wait_for(100)
+            world.disturb()  # an outcome that could not be written is written, or its lease ends
+            print(f"the server {'ended itself' if ended else 'went on'}")
+        account = world.settle()
+        assert all(one.process is not None and one.process.poll() is None for one in world.gateways)
+    account.closes(again_max=4 * 2 * IN_HAND)
 
 
 def test_ten_gateways_of_which_two_die_close_the_account_and_keep_the_order_of_streams(
