@@ -11,6 +11,9 @@ PARALLEL := -n $(WORKERS) --dist worksteal --durations 15 --durations-min 1
 SEARCH := --hypothesis-profile search --timeout 900
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# What the image is installed with: what is listed in dist/sbom.json.
+EXTRAS = $(shell sed -n 's/^ARG EXTRAS=//p' Dockerfile)
+
 .PHONY: help run send test fast room test-slow faults fuzz test-all check format coverage bench release clean
 
 help:
@@ -25,7 +28,7 @@ help:
 	@echo '               SHORT=1: the short forms alone, six worlds at once, because most of them wait (WORLDS=3: fewer)'
 	@echo 'make fuzz      the random search alone, and INPUTS=100000 hostile callbacks (SEED=0) through the whole gateway;'
 	@echo '               what is found becomes an @example of the test, or a case of gateway/testing/corpus.py'
-	@echo 'make release   the wheel, the source archive, and a list of what is in them (CycloneDX) in dist/'
+	@echo 'make release   the wheel, the source archive, and a list of what their image has (CycloneDX) in dist/'
 	@echo 'make coverage  the suite with branch coverage, child processes too (R=dispatch: one folder of tests)'
 	@echo 'make bench     the benchmarks (QUICK=1: CPU time against the stored baseline,'
 	@echo '               PEERS=1: beside Alertmanager and hookspool, STORE=postgresql: beside SQLite, GATEWAYS=1: one, two and four'
@@ -87,7 +90,7 @@ bench: $(VENV)/.dev
 release: $(VENV)/.dev
 	rm -rf dist && $(BIN)/python -m build --no-isolation --outdir dist .
 	@rm -rf $(VENV)-release && $(PYTHON) -m venv $(VENV)-release
-	@$(VENV)-release/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$$(ls dist/*.whl)"
+	@$(VENV)-release/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$$(ls dist/*.whl)[$(EXTRAS)]"
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json $(VENV)-release/bin/python
 	@rm -rf $(VENV)-release && ls dist
 

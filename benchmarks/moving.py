@@ -9,6 +9,7 @@ rows and digest. Needs disk for three times the store (2.3 GB a million), and th
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -32,8 +33,9 @@ from tests.store.old_events import CHUNK_ROWS, fill
 
 LOOK_SECONDS = 0.02  # between two looks at a command's memory, which is read before it ends
 OF_A_MOVE = {"audit"}  # tables that say themselves that there was one
-# Each body has its event's id, else whoever verifies the store would find as many mistakes as events.
-_OWN_BODIES = "UPDATE events SET body = replace(body, :of, id) WHERE seq > :from_seq AND seq <= :to_seq"
+# Each body says what its row says, else whoever verifies the store would find as many mistakes as events.
+_OWN_BODIES = """UPDATE events SET body = replace(replace(replace(body, :id, id), :stream, substr(subject, length(:before) + 1)),
+  :at, strftime('%Y-%m-%dT%H:%M:%fZ', received_at / 1000.0, 'unixepoch')) WHERE seq > :from_seq AND seq <= :to_seq"""
 CONFIG = """version: 1
 server: {{port: 0}}
 admin: {{port: 0, token: {token}}}
@@ -105,10 +107,18 @@ def old(session: Session, events: int) -> None:
     """Whole events that were delivered, each with a body of its own."""
     like = made(0)
 
+    event = like.event
+    of = {
+        "id": event.id,
+        "stream": event.stream,
+        "before": event.subject.removesuffix(event.stream),
+        "at": json.loads(like.body)["data"]["received_at"],
+    }
+
     def own_bodies(there: int) -> None:
         with session.atomic():
-            bounds = {"of": like.event.id, "from_seq": there - min(CHUNK_ROWS, there), "to_seq": there}
-            session.change(_OWN_BODIES, bounds)
+            bounds = {"from_seq": there - min(CHUNK_ROWS, there), "to_seq": there}
+            session.change(_OWN_BODIES, of | bounds)
 
     fill(session, events, days=OLD_DAYS, body=like.body, raw=like.event.raw, told=own_bodies)
 

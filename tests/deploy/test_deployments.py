@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import yaml
 
@@ -70,6 +73,15 @@ def test_the_unit_names_what_the_program_has_and_waits_for_its_end() -> None:
 # -- Compose
 
 
+def test_compose_is_valid_to_the_schema_of_the_compose_specification() -> None:
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed, which has the schema")
+    schemas = resources.files("check_jsonschema") / "builtin_schemas" / "vendor"
+    validator = jsonschema_rs.validator_for(json.loads((schemas / "compose-spec.json").read_text()))
+    assert [one.message for one in validator.iter_errors(COMPOSE)] == []
+    wrong = COMPOSE | {"services": {"a": {"image": "x", "read_onyl": True}}}
+    assert list(validator.iter_errors(wrong)), "it would take anything"
+
+
 def test_the_gateways_of_compose_share_a_store_and_everything_they_name_is_there(tmp_path: Path) -> None:
     services, secrets, volumes = COMPOSE["services"], COMPOSE["secrets"], COMPOSE["volumes"]
     gateways = [one for name, one in services.items() if name.startswith("gateway")]
@@ -116,14 +128,18 @@ def test_a_manifest_probes_what_there_is_runs_as_nobody_and_its_configuration_lo
     ports = {one["name"]: one["containerPort"] for one in gateway["ports"]}
     assert set(ports.values()) == {8080, 9090}
     probes = {name: gateway[name]["httpGet"] for name in gateway if name.endswith("Probe")}
-    assert {"livenessProbe", "readinessProbe"} <= set(probes)
+    assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(probes)
     for name, probe in probes.items():
         assert probe["path"] == ("/readyz" if name == "readinessProbe" else "/healthz")
         assert ports[probe["port"]] == 9090
     assert pod["terminationGracePeriodSeconds"] > GRACE_SECONDS
     assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
     assert gateway["securityContext"]["readOnlyRootFilesystem"]
-    assert gateway["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    for container in pod["containers"]:
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
     variables = {one["name"] for one in gateway["env"]}
     assert {one for one in variables if one.startswith("GATEWAY_")} <= VARIABLES
     mounted = {one["name"] for one in gateway["volumeMounts"]}
@@ -132,6 +148,23 @@ def test_a_manifest_probes_what_there_is_runs_as_nobody_and_its_configuration_lo
     text = by_kind["ConfigMap"]["data"]["gateway.yaml"]
     assert set(re.findall(r"\$\{(\w+)\}", text)) <= variables
     checked(text, tmp_path)
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+def test_a_pod_is_reached_at_its_ports_alone_and_reaches_no_private_network(path: Path) -> None:
+    by_kind = {one["kind"]: one for one in documents(path)}
+    template = by_kind.get("Deployment", by_kind.get("StatefulSet"))["spec"]["template"]  # type: ignore[index]
+    policy = by_kind["NetworkPolicy"]["spec"]
+    assert policy["podSelector"]["matchLabels"] == template["metadata"]["labels"]
+    assert by_kind["Service"]["spec"]["selector"] == template["metadata"]["labels"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    (gateway,) = (one for one in template["spec"]["containers"] if one["name"] == "gateway")
+    assert [port["port"] for rule in policy["ingress"] for port in rule["ports"]] == [
+        port["name"] for port in gateway["ports"]
+    ]
+    assert all(rule["from"] for rule in policy["ingress"])
+    (world,) = (to["ipBlock"] for rule in policy["egress"] for to in rule["to"] if "ipBlock" in to)
+    assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} == set(world["except"])
 
 
 def test_gateways_of_kubernetes_outlive_a_drained_node_and_are_reached_by_whom_they_should() -> None:
