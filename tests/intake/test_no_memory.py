@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 import gateway.dispatch
 import gateway.intake
@@ -92,7 +93,7 @@ async def _arrives(gateway: RunningGateway, ids: set[str]) -> None:
 async def _tried(monkeypatch: pytest.MonkeyPatch, lines: int, few: int) -> None:
     _hurry(monkeypatch)
     shortage = Shortage(gateway.intake, gateway.store)
-    with shortage.watching():
+    with capture_logs(), shortage.watching():  # not written: sixty errors one in another are a long text
         async with running(CONFIG) as whole:
             vendor = Vendor(whole)
             with shortage.on():
