@@ -51,7 +51,7 @@ def _kubernetes() -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((PAGE.parent.parent / "deploy/kubernetes/sidecar.yaml").read_text()))
 
 
-@pytest.mark.parametrize("text", [*CONFIGURATIONS, _kubernetes()[1]["data"]["gateway.yaml"]])
+@pytest.mark.parametrize("text", [*CONFIGURATIONS, _kubernetes()[-1]["data"]["gateway.yaml"]])
 def test_every_configuration_can_be_loaded(text: str, tmp_path: Path) -> None:
     path = tmp_path / "gateway.yaml"
     path.write_text(text)
