@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.document.file_bytes import read_bounded
@@ -15,6 +15,25 @@ from gateway.config.document.yaml import compose, compose_despite
 from gateway.config.overrides import override
 from gateway.text.store_address import DEFAULT_STORE, parse_address, sqlite_url
 
+SECTIONS: Final = frozenset(
+    [
+        "version",
+        "server",
+        "admin",
+        "store",
+        "log",
+        "locale",
+        "delivery",
+        "plugins",
+        "sources",
+        "sinks",
+        "routes",
+        "watch",
+        "alarms",
+        "tests",
+    ]
+)
+OF_STORE: Final = frozenset(["url", "password", "encryption", "redact", "remember", "keep", "limits"])
 _ELSEWHERE = frozenset({"encryption", "password"})  # keys that are more than a place
 
 
@@ -38,7 +57,7 @@ def plain_store(path: Path, environ: Mapping[str, str]) -> PlainStore | None:
     base = path.absolute().parent
     node = root.entries.get("store")
     if isinstance(node, Table):
-        if _ELSEWHERE & node.entries.keys():
+        if _ELSEWHERE & node.entries.keys() or not node.entries.keys() <= OF_STORE:
             return None
         node = node.entries.get("url")
     if node is not None and not is_null(node):
@@ -49,8 +68,10 @@ def plain_store(path: Path, environ: Mapping[str, str]) -> PlainStore | None:
         url = node.text
         if substitution.problems:
             return None
-    else:
+    elif root.entries.keys() <= SECTIONS:
         url = DEFAULT_STORE
+    else:
+        return None  # what nobody knows may have been to name it
     try:
         address = parse_address(url)
     except ValueError:

@@ -5,13 +5,14 @@ Because that is when a person needs the store, and a gateway that runs goes on w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.document.file_bytes import read_bounded
-from gateway.config.document.nodes import Scalar, Table, scalars
+from gateway.config.document.nodes import Scalar, Table, is_null, scalars
 from gateway.config.document.yaml import compose_despite
 from gateway.config.entries import SOURCE_KEYS
 from gateway.config.grammar.identifiers import is_name
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.plugin.registry import Registry
 
 PLACE_KEYS: Final = ("url", "password", "encryption")  # of `store`: where it is, and what opens it
+_BEGINS_STORE: Final = re.compile(rb"""^["']?store["']?[ \t]*:""", re.MULTILINE)
 UNKNOWN_TYPE: Final = "?"  # of a sink or a source whose own entry cannot be read
 
 
@@ -38,14 +40,20 @@ class ReadSoFar(NamedTuple):
 
 
 def read_despite(path: Path) -> ReadSoFar:
-    """The file, whatever is wrong with it. A section that was not read to its end is left out, but for the names in it."""
+    """The file, whatever is wrong with it. A section that may not have been read to its end is left out, but for the names in it."""
     try:
         source, mode = read_bounded(path)
     except ConfigError as error:
         return ReadSoFar(Table(file=str(path), line=1, column=1), 0, error, True)
     root, mistaken, begun = compose_despite(source, str(path))
-    if begun is not None and begun not in ("sinks", "sources"):
-        root.entries.pop(begun, None)
+    if begun is not None:
+        unended = begun or next(reversed(root.entries), "")  # what is indented wrongly ends an entry early
+        if unended not in ("sinks", "sources"):
+            root.entries.pop(unended, None)
+        if (
+            len(_BEGINS_STORE.findall(source)) > 1
+        ):  # the other one is behind the mistake, or is no key but a line of a text
+            root.entries.pop("store", None)
     return ReadSoFar(root, mode, mistaken, begun is not None)
 
 
@@ -63,6 +71,8 @@ def usable(
     does not say beyond doubt where the store is."""
     if mistaken is not None and any(_of_the_store(one.path) for one in mistaken.problems):
         raise refused
+    if not cut and _names_none(root) and (mistaken is not None or _may_mean_one(root)):
+        raise _unnamed(refused, "where it is may be said in what is wrong")
     place = _place(root, base, refused, cut=cut)
     return _with_stand_ins(settings.model_copy(update={"store": place}), root, registry, base)
 
@@ -72,19 +82,40 @@ def _of_the_store(path: str) -> bool:
     return path in {"store", *(f"store.{key}" for key in PLACE_KEYS)} or path.startswith("store.encryption.")
 
 
+def _names_none(root: Table) -> bool:
+    """Whether it leaves the store where it is by default."""
+    section = root.entries.get("store")
+    return section is None or is_null(section) or (isinstance(section, Table) and "url" not in section.entries)
+
+
+def _may_mean_one(root: Table) -> bool:
+    """Whether a key that nobody knows, or one in a place where it means nothing, may have been to say where the store is."""
+    section = root.entries.get("store")
+    beside = [node for key, node in root.entries.items() if key not in ("sinks", "sources")]
+    return (
+        bool(root.entries.keys() - Settings.model_fields.keys())
+        or (isinstance(section, Table) and bool(section.entries.keys() - StoreSettings.model_fields.keys()))
+        or any(isinstance(node, Table) and "store" in node.entries for node in beside)
+    )
+
+
+def _unnamed(refused: ConfigError, why: str) -> ConfigError:
+    last = refused.problems[-1]
+    doubt = Diagnostic(
+        file=last.file,
+        line=last.line,
+        column=last.column,
+        path="store",
+        found=why,
+        hint="GATEWAY_STORE=sqlite:///FILE names the store meanwhile",
+    )
+    return ConfigError([*refused.problems, doubt], refused.warnings)
+
+
 def _place(root: Table, base: Path, refused: ConfigError, *, cut: bool) -> StoreSettings:
     section = root.entries.get("store")
     if cut and section is None:
-        last = refused.problems[-1]
-        unread = Diagnostic(
-            file=last.file,
-            line=last.line,
-            column=last.column,
-            path="store",
-            found="what stands there cannot be read before this is mended",
-            hint="GATEWAY_STORE=sqlite:///FILE names the store meanwhile",
-        )
-        raise ConfigError([*refused.problems, unread], refused.warnings)
+        raise _unnamed(refused, "what stands there cannot be read before this is mended")
     validation = Validation(base)
     table = validation.table(section, root.key("store"))
     place = Table(file=root.file, path="store") if table is None else table.only(PLACE_KEYS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.config.plain_store import plain_store
+from gateway.config.grammar.settings import Settings, StoreSettings
+from gateway.config.plain_store import OF_STORE, SECTIONS, plain_store
 from tests.config.configs import Configs
 
 PLAIN = [
@@ -40,6 +41,9 @@ NOT_PLAIN = [
     ("store: &a sqlite:///a.db\n", {}),
     ("- store\n", {}),
     ("store: {url: ", {}),
+    ("stor: sqlite:///a.db\n", {}),
+    ("store: {ulr: 'sqlite:///a.db'}\n", {}),
+    ("store:\nurl: sqlite:///a.db\n", {}),
 ]
 
 
@@ -56,3 +60,8 @@ def test_of_anything_else_the_whole_configuration_is_asked(
     configs: Configs, text: str, environ: dict[str, str]
 ) -> None:
     assert plain_store(configs.write(text), environ) is None
+
+
+def test_the_keys_that_it_knows_are_those_of_the_grammar() -> None:
+    assert Settings.model_fields.keys() == SECTIONS
+    assert StoreSettings.model_fields.keys() == OF_STORE

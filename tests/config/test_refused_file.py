@@ -46,6 +46,21 @@ DOUBTED = [
     ("log: [\nstore: sqlite:///a.db\n", {}),
     ("log: [\n", {}),
     ("store: 'sqlite:///a.db\n", {}),
+    ("stor: sqlite:///a.db\n", {}),
+    ("Store: {url: 'sqlite:///a.db'}\n", {}),
+    ("database: sqlite:///a.db\n", {}),
+    ("store: {ulr: 'sqlite:///a.db'}\n", {}),
+    ("store:\nurl: sqlite:///a.db\n", {}),
+    ("server:\n  store: sqlite:///a.db\n", {}),
+    ("log: {level: info}\n---\nstore: sqlite:///a.db\n", {}),
+    ("store:\n  url: sqlite:///a\n .db\n x: [\n", {}),
+    ("store:\n  url: sqlite:///a.db\n password: x\n", {}),
+    ("store: sqlite:///a.db\nlog: [\nstore: sqlite:///b.db\n", {}),
+]
+BY_DEFAULT = [
+    "sinks: {store: {type: forward}}\n",
+    "store: {keep: {delivered: 3x}}\n",
+    "store:\nroutes: [{name: a, to: [nobody]}]\n",
 ]
 
 
@@ -72,6 +87,22 @@ def test_where_the_store_is_is_known_whatever_else_is_wrong(
 def test_where_the_store_is_is_not_guessed(configs: Configs, text: str, environ: dict[str, str]) -> None:
     with pytest.raises(ConfigError):
         despite(configs, text, environ)
+
+
+@pytest.mark.parametrize("text", BY_DEFAULT)
+def test_a_file_that_names_no_store_and_no_unknown_keys_has_it_where_it_is_by_default(
+    configs: Configs, text: str
+) -> None:
+    loaded = despite(configs, text)
+    assert loaded.refused is not None
+    assert loaded.settings.store.url == f"sqlite:///{configs.folder}/gateway.db"
+
+
+def test_a_store_that_may_be_named_in_a_mistake_can_be_named_beside_the_file(configs: Configs) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)1:1: stor: .*store: .*GATEWAY_STORE"):
+        despite(configs, "stor: sqlite:///b.db\n")
+    loaded = despite(configs, "stor: sqlite:///b.db\n", {"GATEWAY_STORE": "sqlite:///a.db"})
+    assert loaded.settings.store.url == f"sqlite:///{configs.folder}/a.db"
 
 
 def test_of_a_file_that_cannot_be_read_so_far_it_says_how_the_store_can_be_named(configs: Configs) -> None:
