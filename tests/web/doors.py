@@ -172,8 +172,12 @@ class Served:
 
         self._begun.wait(PATIENCE_S)  # else whoever waits for `stop` could ask for the thread before it has its name
         try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(main())
+            runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+            runner.run(main())
+            if self.ended is not None and not self.ended.clean:
+                _leave(runner.get_loop())
+            else:
+                runner.close()
         except BaseException as error:
             self.error = error
         finally:
@@ -212,6 +216,16 @@ class Served:
             self.ask()
             self.ask()
         threads.end(self._thread)
+
+
+def _leave(loop: asyncio.AbstractEventLoop) -> None:
+    """Where a process would end at once: its tasks end, but a loop of uvloop is not closed, because it would wait for the
+    connections that are left open."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_default_executor())
 
 
 def _connect(bound: Any) -> Client:
