@@ -20,7 +20,7 @@ from gateway.plugin.vendor_api import ListedPage, ListSpan, Reconcile
 from gateway.reconcile.listed_events import new_events
 from gateway.reconcile.vendor_call import RETRY_WAIT_MAX, RETRY_WAIT_MIN, listed_page, wait_after
 from gateway.routing import RoutingDecision
-from gateway.runtime.background import Bell, end_tasks, tireless
+from gateway.runtime.background import Bell, end_tasks, is_cancelled, tireless
 from gateway.runtime.clock import Clock
 from gateway.runtime.duty import Duties
 from gateway.runtime.lean_imports import import_structlog
@@ -183,7 +183,9 @@ class Reconciler:
             if isinstance(error, StoreError):
                 raise
             await self._failed(name, row, str(error), every)
-        except Exception as error:  # a plugin's own bug
+        except (Exception, asyncio.CancelledError) as error:  # a plugin's own bug
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                raise
             log.exception("reconcile_failed", source=name)
             await self._failed(name, row, f"{type(error).__name__}; the log says where", every)
         else:

@@ -50,14 +50,14 @@ class LoopFailures:
         """`longest`: seconds of the longest rest."""
         self._name = name
         self._pause = RisingPause(WORK_PAUSE_SECONDS, longest)
-        self._kinds: set[type[Exception]] = set()
+        self._kinds: set[type[BaseException]] = set()
 
     @property
     def in_a_row(self) -> int:
         """How many there were since it last went well."""
         return self._pause.failures
 
-    def note(self, error: Exception) -> float:
+    def note(self, error: BaseException) -> float:
         """One more: so many seconds to rest now. Never raises: where there is no memory left, what is done about a failure
         may fail too."""
         try:
@@ -79,11 +79,18 @@ class LoopFailures:
         self._kinds.clear()
 
 
-def _say_failed(name: str, error: Exception, pause: float) -> None:
+def _say_failed(name: str, error: BaseException, pause: float) -> None:
     if isinstance(error, GatewayError):  # it is written for people
         log.warning("background_failed", what=name, error=str(error), again_in=pause)
     else:
         log.error("background_failed", what=name, error=type(error).__name__, again_in=pause, exc_info=error)
+
+
+def is_cancelled() -> bool:
+    """Whether somebody cancels the task that asks: else a CancelledError comes of something that it waited for, and is a
+    failure like any other."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def end_tasks(*tasks: asyncio.Task[None] | None) -> None:
@@ -107,7 +114,9 @@ async def _over_and_over(name: str, work: Callable[[], Awaitable[None]], clock: 
         try:
             await work()
             return
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                raise
             pause = _noted(failures, error, clock.monotonic() - began)
         try:
             await clock.sleep(pause)
@@ -129,7 +138,7 @@ def run_tirelessly(name: str, work: Callable[[], None], over: threading.Event) -
             over.wait(pause)
 
 
-def _noted(failures: LoopFailures, error: Exception, worked: float) -> float:
+def _noted(failures: LoopFailures, error: BaseException, worked: float) -> float:
     if worked > WORK_PAUSE_SECONDS_MAX:  # it had gone well for a while
         failures.went_well()
     return failures.note(error)

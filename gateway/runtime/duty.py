@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from gateway.runtime.background import WORK_PAUSE_SECONDS_MAX, Bell, LoopFailures, tireless
+from gateway.runtime.background import WORK_PAUSE_SECONDS_MAX, Bell, LoopFailures, is_cancelled, tireless
 from gateway.runtime.clock import Clock
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ class Duty:
         self.busy = True
         try:
             rest = await self._work()
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                raise
             if self.counted is not None:
                 self.counted.inc()
             return self._failures.note(error)

@@ -37,8 +37,9 @@ def _raising(error: BaseException) -> Any:
         (_raising(Panic("x")), "PluginExit; the log says where"),
         (_raising(SystemExit(3)), "PluginExit; the log says where"),
         (_raising(StopIteration()), "RuntimeError; the log says where"),
+        (_raising(asyncio.CancelledError()), "CancelledError; the log says where"),
     ],
-    ids=["never", "panic", "exit", "stop"],
+    ids=["never", "panic", "exit", "stop", "cancelled"],
 )
 async def test_it_is_told_and_asked_again(
     broken: Any, said: str, vendor: Vendor, configured: Configured, lite: str, monkeypatch: pytest.MonkeyPatch

@@ -71,13 +71,14 @@ async def test_tasks_are_ended_whatever_they_end_with() -> None:
     assert all(task.done() for task in tasks)
 
 
-async def test_what_fails_begins_anew_after_a_pause_until_it_ends_or_is_cancelled() -> None:
+@pytest.mark.parametrize("failure", [MemoryError, asyncio.CancelledError])  # the other: of what it waited for
+async def test_what_fails_begins_anew_after_a_pause_until_it_ends_or_is_cancelled(failure: type[BaseException]) -> None:
     clock, begun = FrozenClock(), []
 
     async def work() -> None:
         begun.append(clock.monotonic())
         if len(begun) < 3:
-            raise MemoryError
+            raise failure
         if len(begun) == 3:
             await asyncio.Event().wait()
 

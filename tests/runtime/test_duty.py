@@ -37,7 +37,7 @@ class Passes:
     async def __call__(self) -> float | None:
         self.began.append(self._clock.monotonic())
         match self._act(len(self.began)):
-            case Exception() as error:
+            case BaseException() as error:
                 raise error
             case "hang":
                 await asyncio.Event().wait()
@@ -47,7 +47,9 @@ class Passes:
 
 
 @pytest.mark.parametrize(
-    "ill", ["hang", RuntimeError("a bug"), StoreUnavailable("away"), asyncio.QueueFull()], ids=repr
+    "ill",
+    ["hang", RuntimeError("a bug"), StoreUnavailable("away"), asyncio.QueueFull(), asyncio.CancelledError()],
+    ids=repr,
 )
 async def test_one_that_hangs_or_fails_makes_no_other_late(ill: object) -> None:
     clock = FrozenClock()
@@ -123,12 +125,13 @@ async def test_how_late_each_is_can_be_read_while_it_hangs_and_a_person_is_told_
 
 
 async def test_one_that_is_cancelled_ends_and_one_that_cancels_itself_too() -> None:
-    """What cancels a duty is its owner, or a test that wants it to end."""
+    """What cancels a duty is its owner; an error that says so of something it waited for is a failure like others."""
     clock = FrozenClock()
 
-    async def cancelled() -> None:
-        raise asyncio.CancelledError
+    async def cancels() -> None:
+        task.cancel()
+        await asyncio.Event().wait()
 
-    task = Duties(clock).begin("ends", cancelled, EVERY)
+    task = Duties(clock).begin("ends", cancels, EVERY)
     await asyncio.wait([task])
     assert task.cancelled()
