@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
+from gateway.runtime.lean_imports import import_structlog
 from gateway.text import redaction
 from tests import covered, delivered_events
 from tests.budget import measured, over_budget
@@ -32,6 +33,7 @@ RUN = "PYTEST_RUN_OF_THE_GATEWAY"  # names the run to its workers: the process t
 SIGNAL_LATE_S = 30.0  # after its time-out; then a test that no signal reached ends with its process
 _databases = count(1)
 register()
+import_structlog()  # before a test imports it with rich, whose tracebacks print locals
 # Because a machine that sets it has every process compile what it imports: 9 s a worker, 0.3 s each of 150 gateways.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -1,7 +1,7 @@
 """Every event that a gateway in this process delivers, and each that comes to a receiver of the tests, is held to the schema.
 
-At one seam each, whatever the test is about: `Carriage.carry` hands every delivery to its sink, and what a gateway in
-another process forwards comes to `tests.running.Receiver`.
+At one seam each, whatever the test is about: every attempt of a delivery begins with the deliverer's `carry`, and what a
+gateway in another process forwards comes to `tests.running.Receiver`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from functools import cache
 from typing import Any
 
-SEAM = "gateway.dispatch.attempt"
+SEAM = "gateway.dispatch.deliverer"
 WRONG_MAX = 5  # events of a test that are spoken of
 
 _wrong: list[str] = []
@@ -63,24 +63,24 @@ def hold_request(media_type: str, body: bytes) -> None:
 
 def watch() -> None:
     """Look at each delivery from now on, once the gateway's own part is loaded: tests that deliver nothing need not load it."""
-    attempt: Any = sys.modules.get(SEAM)
-    if attempt is None or hasattr(attempt.Carriage, "held"):
+    deliverer: Any = sys.modules.get(SEAM)
+    if deliverer is None or hasattr(deliverer.carry, "held"):
         return
     from gateway.events.cloudevents import to_json
 
-    carry = attempt.Carriage.carry
+    carry = deliverer.carry
 
-    async def held(self: Any) -> Any:
-        for delivery in self._deliveries:
+    def held(hook: Any, deliveries: Any, *more: Any) -> Any:
+        for delivery in deliveries:
             try:
                 text = to_json(delivery.event)
             except ValueError:  # no JSON can say it, which is what the test is about
                 continue
             hold(text)
-        return await carry(self)
+        return carry(hook, deliveries, *more)
 
-    attempt.Carriage.carry = held
-    attempt.Carriage.held = True
+    held.held = True  # type: ignore[attr-defined]
+    deliverer.carry = held
 
 
 def complain() -> None:

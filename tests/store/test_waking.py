@@ -44,7 +44,9 @@ async def listening_on(store: Store, url: str) -> Waker:
         backend: Any = store._backend
         with beside(url) as session:
             for _ in range(200):
-                query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+                query = (
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+                )
                 if backend._listener is not None and session.rows(query)[0][0]:
                     break
                 await asyncio.sleep(0.02)
@@ -101,7 +103,9 @@ async def test_a_listener_that_lost_its_connection_listens_again(open_at: Opener
     store = await open_at(url=postgres_url, clock=Clock())
     waker = await listening_on(store, postgres_url)
     with beside(postgres_url) as session:
-        session.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+        session.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        )
         for _ in range(400):
             session.notify("admin", ["app"])  # type: ignore[attr-defined]
             if waker.woken:
