@@ -7,6 +7,7 @@ import asyncio
 import functools
 import itertools
 import json
+import math
 import os
 import statistics
 import tempfile
@@ -215,7 +216,10 @@ def main() -> None:
         print(json.dumps(rounds, indent=1))
     print(f"\n{'ratio (median of rounds)':34} {'value':>8}   {'min':>7} {'max':>7}   goal")
     for name, (figure, goal) in RATIOS.items():
-        values = sorted(one[figure] / one["echo/s"] for one in rounds)
+        values = sorted(one[figure] / one["echo/s"] for one in rounds if not math.isnan(one[figure]))
+        if not values:
+            print(f"{name:34} {'-':>8}   nothing was left to drain")
+            continue
         print(f"{name:34} {statistics.median(values):8.3f}   {values[0]:7.3f} {values[-1]:7.3f}   {goal}")
     for name, (figure, goal) in CPU_RATIOS.items():
         values = sorted(one["echo: CPU µs"] / one[figure] for one in rounds)
