@@ -20,10 +20,10 @@ from gateway.egress import faults, tls  # noqa: E402
 from gateway.egress.answers import Answer  # noqa: E402
 from gateway.egress.exchange import TCPConnector, UnixConnector  # noqa: E402
 from gateway.egress.guard import AddressGuard  # noqa: E402
-from gateway.egress.messages import ReadyRequest, headers_of, target_of  # noqa: E402
+from gateway.egress.messages import ReadyRequest, target_of  # noqa: E402
 from gateway.egress.resolver import GuardedResolver, Lookup, getaddrinfo  # noqa: E402
 from gateway.egress.streamed import Streamed  # noqa: E402
-from gateway.egress.transport import RESENT, Transport, body_of, read_up_to  # noqa: E402
+from gateway.egress.transport import RESENT, Transport, came_whole, read_up_to  # noqa: E402
 from gateway.errors import Unavailable  # noqa: E402
 
 if TYPE_CHECKING:
@@ -52,32 +52,23 @@ class Pool:
         clock: Clock,
     ) -> Answer:
         """One request on one connection; raises only what faults.py makes of an exception."""
-        transport = self._transport
         request = self._request(method, url, params, headers, content)
         try:
-            if not isinstance(transport, Transport):
-                response = await transport.handle_async_request(request)
-                status, fields = response.status_code, response.headers
-                body, truncated = await _whole_body(response.stream, limit)
-                resent = RESENT in response.extensions
+            response = await self._transport.handle_async_request(request)
+            if (whole := came_whole(response.stream)) is not None:  # as nearly every answer's
+                body, truncated = whole[:limit], len(whole) > limit
             else:
-                answer = await transport.exchange(request)
-                status, fields = answer.status, headers_of(answer.headers)
-                if (whole := answer.whole) is not None:  # as nearly every answer is
-                    body, truncated = whole[:limit], len(whole) > limit
-                else:
-                    body, truncated = await _whole_body(body_of(answer, request), limit)
-                resent = RESENT in request.extensions
+                body, truncated = await _whole_body(response.stream, limit)
         except faults.EXPECTED as error:
             raise faults.network_failure(error, request.target.origin, resent=RESENT in request.extensions) from None
         return Answer(
-            status=status,
-            headers=fields,
+            status=response.status_code,
+            headers=response.headers,
             body=body,
             truncated=truncated,
             origin=request.target.origin,
             now=clock.now(),
-            resent=resent,
+            resent=RESENT in response.extensions,
         )
 
     async def begin(self, method: str, url: str, headers: Mapping[str, str], silence: float, clock: Clock) -> Streamed:

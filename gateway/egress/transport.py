@@ -47,31 +47,25 @@ class Transport(httpx.AsyncBaseTransport):
         self._fresh: Exchanges | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises what `exchange` raises."""
-        answer = await self.exchange(request)
+        """Raises httpx.TransportError, whose cause says more and whose text says nothing secret."""
         extensions: dict[str, object] = {"http_version": b"HTTP/1.1"}
-        if RESENT in request.extensions:
-            extensions[RESENT] = True
-        if answer.reason:
-            extensions["reason_phrase"] = answer.reason.encode("latin-1", "replace")
-        return ReadyResponse(answer.status, answer.headers, body_of(answer, request), extensions)
-
-    async def exchange(self, request: httpx.Request) -> Exchange:
-        """The answer's head, and perhaps its body, before they are a response. Raises httpx.TransportError, whose cause says more
-        and whose text says nothing secret."""
         try:
             body = request.content if isinstance(request, ReadyRequest) else await _content(request)
             if self._kept is None:
                 self._kept = self._exchanges(KEEP_ALIVE_SECONDS, keepalive_timeout=KEEP_ALIVE_SECONDS)
             try:
-                return await _send(self._kept, request, body)
+                answer = await _send(self._kept, request, body)
             except ClosedWhileKept:
                 request.extensions = {**request.extensions, RESENT: True}
+                extensions[RESENT] = True
                 if self._fresh is None:
                     self._fresh = self._exchanges(0, force_close=True)
-                return await _send(self._fresh, request, body)
+                answer = await _send(self._fresh, request, body)
         except _EXPECTED as error:
             raise as_httpx(error, request) from error
+        if answer.reason:
+            extensions["reason_phrase"] = answer.reason.encode("latin-1", "replace")
+        return ReadyResponse(answer.status, answer.headers, _RequestBody(answer, request), extensions)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -155,6 +149,11 @@ class _RequestBody(httpx.AsyncByteStream):
             raise StopAsyncIteration
         return chunk
 
+    @property
+    def came_whole(self) -> bytes | None:
+        """All of it, if it came with the head."""
+        return self._answer.whole
+
     def whole(self) -> bytes | None:
         """All of it, if all has come; None: there may be more."""
         if self._answer.whole is not None:
@@ -166,9 +165,9 @@ class _RequestBody(httpx.AsyncByteStream):
         self._answer.end()
 
 
-def body_of(answer: Exchange, request: httpx.Request) -> httpx.AsyncByteStream:
-    """The body of this answer, as httpx reads it."""
-    return _RequestBody(answer, request)
+def came_whole(body: object) -> bytes | None:
+    """All of a response's body where it came with its head; there is nothing to read or to close then. None: there may be."""
+    return body.came_whole if isinstance(body, _RequestBody) else None
 
 
 async def read_up_to(chunks: httpx.AsyncByteStream | httpx.SyncByteStream, limit: int) -> tuple[bytes, bool]:

@@ -28,7 +28,7 @@ WAY = [
         "Forward.deliver",
         "Forward._send",
     ),
-    *("Http.request", "Pool.send", "Transport.exchange", "Exchanges.send"),
+    *("Http.request", "Pool.send", "Transport.handle_async_request", "Exchanges.send"),
 ]
 
 
