@@ -53,9 +53,11 @@ def last_name(called: ast.expr) -> str:
 @cache
 def _trees(folder: str) -> Mapping[Path, ast.Module]:
     was_enabled = gc.isenabled()
+    gc.collect()
     gc.disable()  # because no node is garbage, and looking for some takes three times as long as parsing
     try:
         return {path: ast.parse(path.read_bytes()) for path in python_files(folder)}
     finally:
+        gc.freeze()  # because else every later collection of the process would walk through millions of nodes
         if was_enabled:
             gc.enable()
