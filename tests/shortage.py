@@ -62,9 +62,11 @@ class Shortage:
             yield
         finally:
             self._on = False
-            for threads, (trace, profile) in ((threading, (None, None)), (sys, before)):
-                threads.settrace(trace)
-                threads.setprofile(profile)
+            # what profiles goes first, because it would set the trace function again
+            threading.setprofile(None)
+            sys.setprofile(before[1])
+            threading.settrace(None)
+            sys.settrace(before[0])
 
     @contextmanager
     def on(self, place: Place | int | None = None, lines: int = 1) -> Iterator[None]:

@@ -85,3 +85,11 @@ async def test_no_memory_for_a_moment_costs_no_delivery_and_no_slot(build: Build
 @pytest.mark.timeout(600)
 async def test_no_memory_at_any_line_costs_no_delivery_and_no_slot(build: Build, tmp_path: Path, lines: int) -> None:
     await _tried_at(build, tmp_path, lines, MANY)
+
+
+def test_nothing_is_traced_afterwards() -> None:
+    """Else each later test of the process would be several times as slow."""
+    before = sys.gettrace(), sys.getprofile()
+    with Shortage(gateway.dispatch).watching():
+        assert sys.gettrace() != before[0]
+    assert (sys.gettrace(), sys.getprofile()) == before

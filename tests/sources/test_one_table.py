@@ -97,12 +97,18 @@ def test_send_plays_each_vendor_and_each_becomes_a_row_of_one_table(gateway: Run
 def test_what_one_gateway_forwards_to_another_is_the_same_event_there(gateway: Running, far: Running) -> None:
     for name in ("mux", "tencent-css"):
         gateway.cli("send", "--source", name, "--type", FINISHED[name])
-    rows = _rows(gateway.folder / "rows.db", 2)
-    near = [row for row in rows if row["source"] in {"mux", "tencent-css"}]
-    there = _rows(far.folder / "rows.db", len(near))
-    assert {row["source"] for row in there} == {"near"}
     its_own = {"source", "received_at", "stored_at"}
-    assert _without(its_own, near) == _without(its_own, there)
+    near: list[dict[str, Any]] = []
+    there: list[dict[str, Any]] = []
+
+    def all_came() -> bool:  # each table is written by itself
+        nonlocal near, there
+        near = [row for row in _rows(gateway.folder / "rows.db", 2) if row["source"] in {"mux", "tencent-css"}]
+        there = _rows(far.folder / "rows.db", 2)
+        return _without(its_own, near) == _without(its_own, there)
+
+    until(all_came, said=lambda: (near, there))
+    assert {row["source"] for row in there} == {"near"}
     assert {row["trust"] for row in there} == {"body", "timestamp"}
 
 
