@@ -90,7 +90,7 @@ class Reloader:
         self.file_state = "not what runs: the last reload was refused"
         self._metrics.config_reloads.labels("refused").inc()
         self._metrics.config_current.set(0)
-        problems = [str(one) for one in error.problems] if isinstance(error, ConfigError) else [str(error)]
+        problems = [one.sentence for one in error.problems] if isinstance(error, ConfigError) else [str(error)]
         log.error("reload_refused", problems=problems)
         self._alarms.see(RELOAD_REFUSED, CONFIGURATION, True, redact("; ".join(problems)))
 

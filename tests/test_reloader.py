@@ -88,6 +88,16 @@ async def test_what_was_refused_says_so_until_a_reload_is_done(failure: GatewayE
     assert house.alarms[-1] == ("", False)
 
 
+async def test_the_alarm_of_a_refused_file_says_what_to_do_in_one_line() -> None:
+    """A pager, a card and the command line show it: a second line would be a literal \\n there."""
+    hinted = Diagnostic(file="gateway.yaml", line=3, column=5, path="sinks.app", found="no such type", hint="see types")
+    house = House(ConfigError([hinted, Diagnostic(file="gateway.yaml", path="routes", found="no sink")]))
+    with pytest.raises(ConfigError):
+        await house.reload()
+    said = "gateway.yaml: routes: no sink; gateway.yaml:3:5: sinks.app: no such type (hint: see types)"
+    assert house.alarms == [(said, True)]
+
+
 async def test_a_plugins_own_mistake_is_a_refusal_whose_cause_is_kept() -> None:
     mistake = KeyError("token")
     house = House(mistake)

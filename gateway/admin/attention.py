@@ -71,9 +71,8 @@ def attention(
 def refused_text(refused: ConfigError) -> str:
     """The first that is wrong with a configuration: where, what, and what to do; and how much else is."""
     first, *others = refused.problems
-    hint = f" (hint: {first.hint})" if first.hint else ""
     more = f", and {len(others)} more" if others else ""
-    return redact(f"the configuration is refused: {first.line_text}{hint}{more}")
+    return redact(f"the configuration is refused: {first.sentence}{more}")
 
 
 def _standing(alarms: Sequence[StandingAlarm], sources: Container[str]) -> Iterator[Attention]:

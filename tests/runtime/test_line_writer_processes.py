@@ -8,16 +8,21 @@ from pathlib import Path
 
 from tests.patience import PATIENCE_S
 
-
-def test_a_disk_that_was_full_and_has_room_again_is_told_with_whole_lines(tmp_path: Path) -> None:
-    """A file that may not grow stands for the full disk: half a line gets in, the next one begins on a line of its own."""
-    code = """
+LOG_OF_25_BYTES = """
 import os, resource, signal, sys
 from gateway.runtime.line_writer import LineWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 writer = LineWriter(os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), lambda lines: f"dropped {lines}")
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (25, hard))
+"""  # a file that takes no more, and a writer of it
+
+
+def test_a_disk_that_was_full_and_has_room_again_is_told_with_whole_lines(tmp_path: Path) -> None:
+    """A file that may not grow stands for the full disk: half a line gets in, the next one begins on a line of its own."""
+    code = (
+        LOG_OF_25_BYTES
+        + """
 for number in range(5):
     writer.put(f"line {number} .")
     writer.flush()
@@ -28,6 +33,7 @@ writer.put("and on")
 writer.flush()
 print(writer.dropped)
 """
+    )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
     assert (done.stdout, done.stderr) == ("3\n", "")
@@ -42,13 +48,9 @@ print(writer.dropped)
 
 
 def test_of_lines_that_go_together_only_those_that_did_not_get_in_are_counted(tmp_path: Path) -> None:
-    code = """
-import os, resource, signal, sys
-from gateway.runtime.line_writer import LineWriter
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-writer = LineWriter(os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), lambda lines: f"dropped {lines}")
-hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-resource.setrlimit(resource.RLIMIT_FSIZE, (25, hard))
+    code = (
+        LOG_OF_25_BYTES
+        + """
 with writer._changed:  # so that none is written before all are there
     for number in range(5):
         writer.put(f"line {number} .")
@@ -58,6 +60,7 @@ writer.put("again")
 writer.flush()
 print(writer.dropped)
 """
+    )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
     assert (done.stdout, done.stderr) == ("3\n", "")

@@ -41,6 +41,11 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
         subject = f"{self.path}: " if self.path else ""
         return f"{place}: {subject}{self.message}"
 
+    @property
+    def sentence(self) -> str:
+        """Where, what, and what to do, in one line."""
+        return self.line_text + (f" (hint: {self.hint})" if self.hint else "")
+
     def __str__(self) -> str:
         return self.line_text + (f"\n    hint: {self.hint}" if self.hint else "")
 
