@@ -16,7 +16,7 @@ from gateway.store.engine.batch import Tally
 from gateway.store.engine.migrations import migrate
 from gateway.store.outbox.accept import accept
 from gateway.store.outbox.settle import settle
-from gateway.store.records import Lease, NewDelivery
+from gateway.store.records import Claim, Lease, NewDelivery
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.session import make_file
 
@@ -52,6 +52,8 @@ def turn(session: SqliteBulk, number: int, found: dict[str, list[float]]) -> Non
     waits = (NewDelivery(sink="app"),)
     events = [[made(number * BATCH + n).replace(deliveries=waits)] for n in range(BATCH)]
 
+    claim = Claim(sink="app", most=BATCH, lease=45_000, first=0, owner="bench")
+
     def accepted() -> None:
         with session.atomic():
             session.tally = Tally()
@@ -59,7 +61,7 @@ def turn(session: SqliteBulk, number: int, found: dict[str, list[float]]) -> Non
 
     def claimed() -> list[Lease]:
         with session.atomic():
-            return list(session.lease_due("app", BATCH, 45_000, 0, (), "bench"))
+            return list(session.lease_due(claim))
 
     def settled() -> None:
         with session.atomic():

@@ -35,10 +35,13 @@ async def round_of(store: Store, start: int) -> tuple[float, float]:
     return (accepted - began) / EVENTS * 1e6, (time.process_time() - accepted) / EVENTS * 1e6
 
 
+def bytes_an_event(folder: str, name: str) -> float:
+    return os.path.getsize(f"{folder}/{name}.db") / (ROUNDS * EVENTS)
+
+
 async def main() -> None:
     """Measure both, print both."""
     with tempfile.TemporaryDirectory(prefix="gw-bench-") as folder:
-        bytes_of = lambda name: os.path.getsize(f"{folder}/{name}.db") / (ROUNDS * EVENTS)  # noqa: E731
         kinds = {"plain": None, "encrypted": Cipher({"k1": os.urandom(32)})}
         stores = {name: Store(f"sqlite:///{folder}/{name}.db", cipher=cipher) for name, cipher in kinds.items()}
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in kinds}
@@ -52,7 +55,7 @@ async def main() -> None:
         for name, rounds in found.items():
             accept, claim = (min(values) for values in zip(*rounds, strict=True))
             print(
-                f"{name:7s} accept {accept:6.1f} µs, claim {claim:6.1f} µs of processor time, {bytes_of(name):6.0f} bytes an event"
+                f"{name:9s} accept {accept:6.1f} µs, claim {claim:6.1f} µs of processor time, {bytes_an_event(folder, name):6.0f} bytes an event"
             )
 
 

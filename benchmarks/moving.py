@@ -111,7 +111,7 @@ def old(session: Session, events: int) -> None:
     of = {
         "id": event.id,
         "stream": event.stream,
-        "before": event.subject.removesuffix(event.stream),
+        "before": (event.subject or "").removesuffix(event.stream or ""),
         "at": json.loads(like.body)["data"]["received_at"],
     }
 

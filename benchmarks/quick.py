@@ -230,7 +230,7 @@ async def figures(
 
         return post
 
-    posts = {"echo": post_echo}
+    posts: dict[str, Post] = {"echo": post_echo}
     async with contextlib.AsyncExitStack() as stack:
         for name, routed in (("accept", False), ("accept and deliver", True)):
             if only in ("", name):

@@ -62,7 +62,7 @@ class ServerWatch:
         self._asked.execute("SET max_parallel_workers_per_gather = 0")  # its helpers would count as the server's
         self._heard = psycopg.connect(url, autocommit=True, application_name="benchmark")
         self._heard.execute(f"LISTEN {channel}".encode())
-        self._lookers |= {self._asked.info.backend_pid, self._heard.info.backend_pid}
+        self._lookers.update((self._asked.info.backend_pid, self._heard.info.backend_pid))
         self._notices = 0
         self._waits: Counter[str] = Counter()
         self._looks = 0
