@@ -60,6 +60,7 @@ LATE: dict[tuple[str, str], str] = {
     ("store/engine/patience.py", "patiently"): STORE_OPENED,
     ("store/engine/patience.py", "_policy"): STORE_OPENED,
     ("store/engine/patience.py", "awaited"): AT_START,
+    ("store/engine/reruns.py", "pause"): "loaded with the writer",
     ("store/postgres/backend.py", "PostgresBackend.acquire"): AT_START,
     ("store/postgres/connect.py", "connect"): "loaded when the first session was opened",
     ("store/postgres/notices.py", "NoticeListener._listen_until_closed"): "when its thread begins; loaded by then",

@@ -16,6 +16,10 @@ ENCODERS: Mapping[str, str] = {
 DIFFERENCES: Mapping[str, str] = {
     "gateway/text/suggest.py": "how much one word is like another, which is no list of lines"
 }
+POWERS: Mapping[str, str] = {
+    "plugins/sinks/chat/replies.py": "a plugin says how long with `Retry(after=…)`; the core's strategies go on from there",
+    "plugins/sinks/database/column_values.py": "the bounds of so many bits",
+}
 MASKED: Mapping[str, str] = {
     "gateway/config/schema.py": "takes a default that holds the mask out of a schema, and masks nothing"
 }
@@ -83,3 +87,20 @@ def test_what_is_masked_by_its_name_is_masked_in_one_walk() -> None:
     assert _places(_counted(walks)) - {"gateway/text/mask.py"} == MASKED.keys()
     twice = "def a(v):\n    return {n: MASK if hidden(n) else a(i) for n, i in v.items()}"
     assert walks(ast.parse(twice)) == 1
+
+
+def _powers(tree: ast.AST) -> int:
+    """How often two is raised to what is only known at run time, as a pause is that doubles."""
+    return sum(
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Pow)
+        and isinstance(node.left, ast.Constant)
+        and node.left.value == 2
+        and not isinstance(node.right, ast.Constant)
+        for node in walked(tree)
+    )
+
+
+def test_a_pause_that_doubles_is_a_strategy_of_tenacitys() -> None:
+    assert _places(_counted(_powers)) == POWERS.keys(), "use gateway.runtime.rising_pause with a strategy"
+    assert _powers(ast.parse("min(first * 2.0 ** (attempt - 1), most); 2**20; 10**places")) == 1

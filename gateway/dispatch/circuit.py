@@ -6,13 +6,17 @@ from collections import deque
 from random import Random
 from typing import Final
 
+from tenacity import wait_exponential
+
 from gateway.errors import Refused, Retry, Unavailable
+from gateway.runtime.rising_pause import seconds_after
 
 WINDOW_ATTEMPTS: Final = 10  # attempts in a row
 WINDOW_DELIVERIES_MIN: Final = 3  # deliveries among them, because one poisoned event must not stop a healthy sink
-FIRST_OPEN_SECONDS: Final = 5.0  # seconds
+FIRST_OPEN_SECONDS: Final = 5.0
 OPEN_SECONDS_MAX: Final = 300.0
 JITTER_SHARE: Final = 0.2  # because several gateways on one store must not probe in step
+_RISING: Final = wait_exponential(multiplier=FIRST_OPEN_SECONDS, max=OPEN_SECONDS_MAX)
 
 
 class Circuit:
@@ -57,5 +61,5 @@ def open_seconds(opened: int, rng: Random, *, least: float = 0.0) -> float:
 
     Doubles from 5 s to 5 min, 20 % up or down; `least` is what the target asked for and can only lengthen it.
     """
-    length = min(FIRST_OPEN_SECONDS * 2.0 ** min(max(opened, 0), 32), OPEN_SECONDS_MAX)
+    length = seconds_after(max(opened, 0) + 1, _RISING)
     return max(length * rng.uniform(1 - JITTER_SHARE, 1 + JITTER_SHARE), least)

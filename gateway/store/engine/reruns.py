@@ -6,7 +6,6 @@ statement that is its own transaction is run again by its session, a transaction
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable
 from time import sleep
@@ -54,8 +53,12 @@ def pause(rerun: int, error: BaseException) -> bool:
     if rerun > RERUNS_MAX or getattr(error, _GIVEN_UP, False):
         setattr(error, _GIVEN_UP, True)
         return False
+    from tenacity import wait_random_exponential  # only now, because a command that runs nothing again need not load it
+
+    from gateway.runtime.rising_pause import seconds_after
+
     RERUNS.add()
-    sleep(random.uniform(0, min(PAUSE_SECONDS * 2 ** (rerun - 1), PAUSE_SECONDS_MAX)))  # noqa: S311  jitter, not a secret
+    sleep(seconds_after(rerun, wait_random_exponential(multiplier=PAUSE_SECONDS, max=PAUSE_SECONDS_MAX)))
     return True
 
 
