@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tomllib
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from tests.patience import PATIENCE_S
+from tests.syntax import OURS, nodes
 
 ROOT = Path(__file__).resolve().parent.parent
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
@@ -128,10 +130,53 @@ def test_the_lowest_versions_are_tried_in_every_room_of_the_core() -> None:
     assert sorted(listed) == sorted([*core, "tests/store_admin"])
 
 
+# Whose private names a file asks for: of a library that may rename them whenever it likes.
+PRIVATE_PARTS = {
+    "gateway/egress/messages.py": "httpx",
+    "plugins/sinks/apprise/calls.py": "requests",
+    "plugins/sinks/database/mysql_tls.py": "aiomysql",
+    "plugins/sinks/kafka/producer.py": "aiokafka",
+    "plugins/sinks/mqtt/confirmed.py": "aiomqtt",
+    "plugins/sinks/nats/jetstream.py": "nats-py",
+    "plugins/sinks/redis/pooled.py": "redis",
+}
+# Beside these: whole modules of theirs that are nobody's promise.
+INSIDE = ("aiohttp", "apprise", "common-expression-language", "uvicorn")
+# What has an underscore and is documented: of a NamedTuple, of an enumeration's member, of sys and os, of an Undefined of Jinja's.
+DOCUMENTED = {
+    "_asdict",
+    "_fields",
+    "_make",
+    "_replace",
+    "_value_",
+    "_current_frames",
+    "_exit",
+    "_fail_with_undefined_error",
+}
+
+
+def _private_names(path: Path) -> set[str]:
+    """The private names that a file asks of something else, and gives nowhere itself."""
+    asked, given = set(), set()
+    for node in nodes(path):
+        if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr):
+            own = isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}
+            (given if own else asked).add(node.attr)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            given.add(node.name)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            given.add(node.target.id)
+    return asked - given - DOCUMENTED
+
+
+def test_the_files_that_ask_for_private_parts_of_a_library_are_known() -> None:
+    assert {str(path.relative_to(ROOT)) for path in OURS if _private_names(path)} == PRIVATE_PARTS.keys()
+
+
 def test_a_library_whose_private_parts_are_used_has_an_upper_bound() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = {*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)}
-    for library in ("aiohttp", "aiomysql", "apprise", "common-expression-language", "httpx", "uvicorn"):
+    for library in {*INSIDE, *PRIVATE_PARTS.values()}:
         lines = [line for line in needed if re.match(rf"{library}\b(?!-)", line)]
         assert lines, library
         assert all("<" in line for line in lines), lines

@@ -104,3 +104,16 @@ def _powers(tree: ast.AST) -> int:
 def test_a_pause_that_doubles_is_a_strategy_of_tenacitys() -> None:
     assert _places(_counted(_powers)) == POWERS.keys(), "use gateway.runtime.rising_pause with a strategy"
     assert _powers(ast.parse("min(first * 2.0 ** (attempt - 1), most); 2**20; 10**places")) == 1
+
+
+def test_what_is_this_machine_alone_is_asked_in_one_place() -> None:
+    def lists(tree: ast.AST) -> int:
+        """Hosts written one behind the other, to look a host up in: 127.0.0.2 and `localhost.` are in none."""
+        kinds = (ast.Tuple, ast.List, ast.Set)
+        words = [
+            {getattr(item, "value", None) for item in node.elts} for node in walked(tree) if isinstance(node, kinds)
+        ]
+        return sum({"localhost", "127.0.0.1"} <= one for one in words)
+
+    assert _places(_counted(lists)) == set(), "use gateway.fields.hosts.is_loopback"
+    assert lists(ast.parse("host in ('localhost', '::1', '127.0.0.1')")) == 1

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from gateway.fields.hosts import is_loopback
 from gateway.store.doctor.diagnosis import Finding
 from gateway.store.doctor.two_sessions import Server
 
@@ -13,7 +14,6 @@ VERSION_MIN: Final = 130_000
 CONNECTIONS_EACH: Final = 8  # of a gateway: one writes, one reads, one listens, and five for pages, the API and jobs
 CLOCK_SECONDS_MAX: Final = 2.0  # that the server's clock may differ from ours
 OLD_SECONDS_MIN: Final = 300  # age of a transaction that keeps dead rows from going
-_LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 
 
 def _version(server: Server) -> Iterator[Finding]:
@@ -96,7 +96,7 @@ def _pooler(server: Server) -> Iterator[Finding]:
 
 def _private(server: Server) -> Iterator[Finding]:
     host = server.first.info.host
-    if not host or host.startswith("/") or host in _LOCAL:
+    if not host or host.startswith("/") or is_loopback(host):
         return
     if not server.first.pgconn.ssl_in_use:
         yield Finding(

@@ -9,7 +9,19 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway import Answer, Delivery, DeliveryResult, Refused, Retry, Sink, Via, computed, reach_url, without_gaps
+from gateway import (
+    Answer,
+    Delivery,
+    DeliveryResult,
+    Refused,
+    Retry,
+    Sink,
+    Via,
+    computed,
+    is_loopback,
+    reach_url,
+    without_gaps,
+)
 from plugins.sinks.cards.card import TITLE_CHARS_MAX, Card, View
 from plugins.sinks.cards.template import Template, zone
 from plugins.sinks.cards.text import Invalid, unlinked
@@ -187,7 +199,7 @@ class Chat(Sink):
                 f"the host {host} is not one of {served.title}'s own ({', '.join(served.hosts)}); "
                 "right for a proxy of yours, which then sees every message and can send its own"
             )
-        if url.scheme.lower() == "http" and not (theirs or host in {"localhost", "127.0.0.1", "::1"}):
+        if url.scheme.lower() == "http" and not (theirs or is_loopback(host)):
             advice.append("a plain http URL lets anybody on the way read the messages and the robot's key; use https")
         elif url.scheme.lower() == "http" and theirs:
             advice.append(f"{served.title} is called over https")

@@ -130,8 +130,9 @@ def test_what_looks_wrong_is_hinted_at(name: str, more: dict[str, Any], words: s
     assert words in said
 
 
-def test_a_server_of_ones_own_on_this_machine_needs_no_word() -> None:
-    assert hints("mattermost", "http://127.0.0.1:8065") == []
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost.", "[::1]"])
+def test_a_server_of_ones_own_on_this_machine_needs_no_word(host: str) -> None:
+    assert hints("mattermost", f"http://{host}:8065") == []
 
 
 # -- rates
