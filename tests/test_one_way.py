@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from tests.syntax import OURS, ROOT, last_name, tree, walked
 
@@ -117,3 +118,29 @@ def test_what_is_this_machine_alone_is_asked_in_one_place() -> None:
 
     assert _places(_counted(lists)) == set(), "use gateway.fields.hosts.is_loopback"
     assert lists(ast.parse("host in ('localhost', '::1', '127.0.0.1')")) == 1
+
+
+# Functions that stand twice to the letter, and why.
+TWICE: Mapping[str, str] = {
+    "_component": "an option of a sink and of a source, which share only what is public",
+    "_network": "the same",
+    "deliver": "one delivery as a batch of one, for sinks whose batches answer in types of their own",
+}
+BODY_CHARS_MIN = 90  # of what a function does; what is shorter is a word or two, said in the same way
+
+
+def _bodies(path: Path) -> Iterator[tuple[str, str]]:
+    """The functions of a file: the name, and what they do as it is written, in whatever depth."""
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    for node in walked(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[bool(ast.get_docstring(node, clean=False)) :]
+            yield node.name, "\n".join(lines[body[0].lineno - 1 : body[-1].end_lineno]) if body else ""
+
+
+def test_no_function_stands_twice() -> None:
+    names: dict[str, list[str]] = {}
+    for name, body in (function for path in OURS for function in _bodies(path)):
+        if len(body) >= BODY_CHARS_MIN:
+            names.setdefault(body, []).append(name)
+    assert {name for twice in names.values() if len(twice) > 1 for name in twice} == TWICE.keys()

@@ -31,7 +31,7 @@ def sink_items(
     rows = {row.name: row for row in (admin.sinks() if exact else admin.loads())}
     hour = hour or WindowCounts.counted(admin, "1h", minute)
     spreads = admin.ask(lambda session: minutes.spreads(session, minute - 59))
-    names = [*settings.sinks, *(name for name, row in rows.items() if name not in settings.sinks and _holds(row))]
+    names = [*settings.sinks, *(name for name, row in rows.items() if name not in settings.sinks and row.has_anything)]
     return [_sink(settings, admin, name, rows.get(name), hour, spreads.get(name, ())) for name in names]
 
 
@@ -53,11 +53,6 @@ def state_of(configured: SinkSettings | None, row: SinkRow | None) -> SinkState:
     if configured.pulled:  # nobody calls it, so no circuit of it counts
         return "ready" if row is not None and row.sending else "waits for a consumer"
     return "circuit open" if gate is not None and gate.open_until is not None else "ready"
-
-
-def _holds(row: SinkRow) -> bool:
-    """Whether there is anything of it: what waits, and what a person may still look for."""
-    return bool(row.waiting or row.sending or row.delivered or row.dead or row.gate.paused)
 
 
 def _sink(

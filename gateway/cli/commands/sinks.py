@@ -43,7 +43,7 @@ def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -
     sinks = invocation.settings.sinks
     with invocation.admin() as admin:
         known = {row.name: row for row in admin.sinks()}
-    names = [*sinks, *(name for name, row in known.items() if name not in sinks and _holds(row))]
+    names = [*sinks, *(name for name, row in known.items() if name not in sinks and row.has_anything)]
     objects = [_object(name, sinks.get(name), known.get(name)) for name in names]
     ages = output.Ages(Clock().ms())
     oldest = {name: ages(row.oldest_waiting_at) for name, row in known.items()}
@@ -203,11 +203,6 @@ def _preview_elsewhere(
         answers = [remote.post(path, {"event": to_document(event), **whose}) for event in events]
     for answer in answers:
         click.echo("\n".join(map(visible, answer["text"].split("\n"))))
-
-
-def _holds(row: SinkRow) -> bool:
-    """Whether there is anything of it: what waits, and what a person may still look for."""
-    return bool(row.waiting or row.sending or row.delivered or row.dead or row.gate.paused)
 
 
 def _under_way(long: UnderWay) -> Mapping[str, object]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gateway.model import ALARM_PREFIX
 from gateway.states import DeadReason, DeliveryState, WaitsFor
-from gateway.store.admin.pages import fits, of_stream, values_of
+from gateway.store.admin.pages import RowFilter, fits, of_stream, values_of
 from gateway.store.records import Rank
 
 
@@ -29,7 +29,7 @@ class DeliveryKeys(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryFilter:
+class DeliveryFilter(RowFilter):
     """Which deliveries are meant; None: any. Texts that can be several are any of these. `source`, `type` and `stream`
     are globs, `since` and `until` are when their event came (ms), `held` is what a waiting one waits for."""
 
@@ -43,11 +43,6 @@ class DeliveryFilter:
     stream: Sequence[str] | str | None = None
     since: int | None = None
     until: int | None = None
-
-    def criteria(self) -> dict[str, object]:
-        """What was asked for, for the audit log and for a job."""
-        found = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
     @property
     def of_events(self) -> bool:

@@ -14,6 +14,7 @@ from gateway.store.admin.damage_bypass import readable
 from gateway.store.admin.pages import (
     EVENT,
     PAGE_ROWS_MAX,
+    RowFilter,
     among,
     anything,
     event_row,
@@ -65,7 +66,7 @@ class EventKeys(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventFilter:
+class EventFilter(RowFilter):
     """Which events are meant; None: any. Texts are a glob each, several of them: any of these. `since` and `until` are
     when they came (ms), `state` is what any of their deliveries is, or `unrouted`, `q` the beginning of an id or a stream."""
 
@@ -82,11 +83,6 @@ class EventFilter:
     until: int | None = None
     q: str | None = None
     after: int | None = None  # only rows above this `seq`, so that whoever follows reads only what is new
-
-    def criteria(self) -> dict[str, object]:
-        """What was asked for, for the audit log and for a job."""
-        found = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
     @property
     def plain(self) -> bool:

@@ -147,6 +147,17 @@ def fits(globs: Sequence[str] | str | None, value: str) -> bool:
     return globs is None or any(fnmatchcase(value, glob) for glob in values_of(globs))
 
 
+class RowFilter:
+    """Which rows are meant: its dataclass says by which fields, and None is any."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def criteria(self) -> dict[str, object]:
+        """What was asked for, for the audit log and for a job."""
+        found = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
 def anything(_row: KeyedRow) -> bool:
     """Keeps every row."""
     return True

@@ -163,6 +163,11 @@ class SinkRow(Value, frozen=True, kw_only=True):
     gate: Gate
     under_way: tuple[UnderWay, ...] = ()  # some of those that are being sent
 
+    @property
+    def has_anything(self) -> bool:
+        """Whether there is anything of it: what waits, and what a person may still look for."""
+        return bool(self.waiting or self.sending or self.delivered or self.dead or self.gate.paused)
+
 
 class Status(Value, frozen=True, kw_only=True):
     """The store at a glance, for `gateway store status`."""

@@ -29,9 +29,8 @@ from gateway.extras import how_to_install, missing
 from plugins.sinks.apprise.calls import Calls, ServiceCall
 from plugins.sinks.apprise.options import AppriseOptions, schema_of
 from plugins.sinks.cards.card import Card, View
-from plugins.sinks.cards.template import zone
+from plugins.sinks.cards.template import view_of
 from plugins.sinks.cards.text import lookalike
-from plugins.sinks.cards.words import words
 
 _LACKING: Final = f"the library apprise is not installed: {how_to_install('apprise')}"
 _KINDS: Final = {"ok": "success", "info": "info", "warn": "warning", "error": "failure"}
@@ -131,7 +130,7 @@ class AppriseSink(Sink):
 
     @functools.cached_property
     def _view(self) -> View:
-        return View(words(self.options.language), zone(self.options.timezone), self.options.links)
+        return view_of(self.options.language, self.options.timezone, self.options.links)
 
     @functools.cached_property
     def _worker(self) -> BlockingWorker:

@@ -63,13 +63,18 @@ class Template:
 @lru_cache(maxsize=64)  # because each row of a table of owners brings the same one
 def try_out(text: str, escape: Escape, timezone: str, language: str, links: Shown) -> None:
     """Render it over a full and a sparse sample of every event type. Raises Invalid."""
-    template = Template(text, escape, View(words(language), zone(timezone), links))
+    template = Template(text, escape, view_of(language, timezone, links))
     for type in ALL_TYPES:
         for full in (True, False):
             try:
                 template.render(sample(type, full=full), strict=True)
             except Invalid as error:
                 raise Invalid(f"{error} (tried on a {'full' if full else 'sparse'} {type})") from None
+
+
+def view_of(language: str, timezone: str, links: Shown) -> View:
+    """As the options of a sink say it."""
+    return View(words(language), zone(timezone), links)
 
 
 def zone(name: str) -> tzinfo:

@@ -23,9 +23,8 @@ from gateway import (
     without_gaps,
 )
 from plugins.sinks.cards.card import TITLE_CHARS_MAX, Card, View
-from plugins.sinks.cards.template import Template, zone
+from plugins.sinks.cards.template import Template, view_of
 from plugins.sinks.cards.text import Invalid, unlinked
-from plugins.sinks.cards.words import words
 from plugins.sinks.chat.chat_service import Service, Tried, service
 from plugins.sinks.chat.digest import MessageAllowance, digests, titled
 from plugins.sinks.chat.options import ChatOptions
@@ -153,7 +152,7 @@ class Chat(Sink):
 
     @functools.cached_property
     def _view(self) -> View:
-        return View(words(self.options.language), zone(self.options.timezone), self.options.links)
+        return view_of(self.options.language, self.options.timezone, self.options.links)
 
     @functools.cached_property
     def _templates(self) -> tuple[Template | None, Template | None]:

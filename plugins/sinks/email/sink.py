@@ -24,9 +24,8 @@ from gateway import (
 )
 from gateway.extras import how_to_install, missing
 from plugins.sinks.cards.card import View
-from plugins.sinks.cards.template import Template, zone
+from plugins.sinks.cards.template import Template, view_of
 from plugins.sinks.cards.text import Invalid
-from plugins.sinks.cards.words import words
 from plugins.sinks.email.address import parse
 from plugins.sinks.email.options import PORTS, EmailOptions
 from plugins.sinks.email.words import MailWords, mail_words
@@ -215,7 +214,7 @@ class Email(Sink):
 
     @functools.cached_property
     def _view(self) -> View:
-        return View(words(self.options.language), zone(self.options.timezone), self.options.links)
+        return view_of(self.options.language, self.options.timezone, self.options.links)
 
     @functools.cached_property
     def _words(self) -> MailWords:

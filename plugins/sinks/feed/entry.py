@@ -10,10 +10,9 @@ from typing import Final
 import msgspec
 
 from gateway import Event, File, format_time
-from plugins.sinks.cards.card import View
-from plugins.sinks.cards.template import Template, zone
+from plugins.sinks.cards.template import Template, view_of
 from plugins.sinks.cards.text import cut, plain, unlinked
-from plugins.sinks.cards.words import size, words
+from plugins.sinks.cards.words import size
 from plugins.sinks.feed.options import FeedOptions
 from plugins.sinks.feed.publishable import address_of, clean, publishable
 from plugins.sinks.feed.words import feed_words
@@ -56,7 +55,7 @@ class Painter:
 
     def __init__(self, options: FeedOptions) -> None:
         self._options = options
-        self._view = View(words(options.language), zone(options.timezone), "none")
+        self._view = view_of(options.language, options.timezone, "none")
         self._words = feed_words(options.language)
         self._public = {served.below: served.at for served in options.public}
         self._title = options.item_title and Template(options.item_title, None, self._view, clean=clean)
