@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.store import made, outcome
+from benchmarks.store import new_event, outcome
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import Tally
 from gateway.store.engine.migrations import migrate
@@ -35,7 +35,7 @@ def fill(session: SqliteBulk, start: int, many: int) -> None:
     """So many more rows that are due."""
     ((after,),) = session.rows("SELECT coalesce(max(seq), 0) FROM events")
     with session.atomic():
-        session.change(_EVENTS, {"start": start, "many": many, "body": made(0).body})
+        session.change(_EVENTS, {"start": start, "many": many, "body": new_event(0).body})
         session.change(_DELIVERIES, {"after": after})
 
 
@@ -50,7 +50,7 @@ def turn(session: SqliteBulk, number: int, found: dict[str, list[float]]) -> Non
     """Accept a batch that is left to wait, claim as many, settle them: what waits stays as much."""
 
     waits = (NewDelivery(sink="app"),)
-    events = [[made(number * BATCH + n).replace(deliveries=waits)] for n in range(BATCH)]
+    events = [[new_event(number * BATCH + n).replace(deliveries=waits)] for n in range(BATCH)]
 
     claim = Claim(sink="app", most=BATCH, lease=45_000, first=0, owner="bench")
 

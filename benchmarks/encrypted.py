@@ -11,7 +11,7 @@ import os
 import tempfile
 import time
 
-from benchmarks.store import made
+from benchmarks.store import new_event
 from gateway.store.engine.cipher import Cipher
 from gateway.store.records import NewDelivery
 from gateway.store.store import Store
@@ -23,7 +23,7 @@ LEASE_MS = 45_000
 
 async def round_of(store: Store, start: int) -> tuple[float, float]:
     """Processor time (µs) of an accept and of a claimed delivery."""
-    events = [made(start + n).replace(deliveries=(NewDelivery(sink="app"),)) for n in range(EVENTS)]
+    events = [new_event(start + n).replace(deliveries=(NewDelivery(sink="app"),)) for n in range(EVENTS)]
     began = time.process_time()
     for at in range(0, EVENTS, 32):
         await asyncio.gather(*[store.accept([one]) for one in events[at : at + 32]])

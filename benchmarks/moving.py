@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.retention import OLD_DAYS, filler
-from benchmarks.store import made
+from benchmarks.store import new_event
 from gateway.store.engine.session import Session
 from gateway.store.transfer.dump import end_of
 from gateway.store.transfer.dump_lines import TableEnd
@@ -105,7 +105,7 @@ def told(what: str, place: Place, server: Server, *arguments: str) -> None:
 
 def old(session: Session, events: int) -> None:
     """Whole events that were delivered, each with a body of its own."""
-    like = made(0)
+    like = new_event(0)
 
     event = like.event
     of = {

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from benchmarks.store import made, outcome
+from benchmarks.store import new_event, outcome
 from gateway.runtime.clock import Clock
 from gateway.store.engine.migrations import migrate
 from gateway.store.engine.session import Session
@@ -93,8 +93,8 @@ async def measure(url: str, rounds: int, rate: float, seconds: float) -> tuple[S
     turns: dict[str, list[Waits]] = {"alone": [], "sweeping": []}
     steps: list[int] = []
     first = int(time.time()) * 1_000_000
-    events = iter([made(first + number) for number in range(int((2 * rounds + 1) * rate * seconds) + 1)])
-    looking = asyncio.create_task(beside(store))
+    events = iter([new_event(first + number) for number in range(int((2 * rounds + 1) * rate * seconds) + 1)])
+    asking = asyncio.create_task(beside(store))
     try:
         await steadily(
             store, events, rate, seconds, Waits()
@@ -112,7 +112,7 @@ async def measure(url: str, rounds: int, rate: float, seconds: float) -> tuple[S
                     with suppress(asyncio.CancelledError):
                         await sweeping
     finally:
-        looking.cancel()
+        asking.cancel()
         await store.close()
     return turns["alone"], turns["sweeping"], int(sum(steps) / (rounds * seconds))
 
@@ -151,7 +151,7 @@ def one_store(kind: str, url: str, events: int, full: bool, options: argparse.Na
     """Fill, weigh, measure."""
     began = time.perf_counter()
     with filler(url) as session:
-        body, raw = (made(0).body, made(0).event.raw) if full else ("{}", b"{}")
+        body, raw = (new_event(0).body, new_event(0).event.raw) if full else ("{}", b"{}")
         fill(session, events, days=OLD_DAYS, body=body, raw=raw)
         if session.backend == "postgresql":
             session.change("VACUUM ANALYZE")

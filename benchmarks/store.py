@@ -31,7 +31,7 @@ RAW = b'{"sample": "' + b"x" * 740 + b'"}'
 EXTRA = {"padding": "x" * 400}
 
 
-def made(number: int) -> NewEvent:
+def new_event(number: int) -> NewEvent:
     """An event of about 2 kB a row, as a finished file is."""
     event = Event(
         id=f"{number:032x}",
@@ -56,7 +56,7 @@ def made(number: int) -> NewEvent:
 
 async def accepts(store: Store, callers: int, start: int) -> tuple[float, float, list[Lease]]:
     """Accepts a second, their median latency in ms, and the leases they handed over."""
-    events = iter([made(start + n) for n in range(30_000)])
+    events = iter([new_event(start + n) for n in range(30_000)])
     leases: list[Lease] = []
     waits: list[float] = []
     until = time.perf_counter() + SECONDS

@@ -66,6 +66,12 @@ def shared(tree: ast.Module) -> Iterator[tuple[str, str]]:
             yield "attribute", node.attr
 
 
+def variables(tree: ast.AST) -> set[str]:
+    """The names that anything is put into: variables and parameters."""
+    names = {node.id for node in walked(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return names | {node.arg for node in walked(tree) if isinstance(node, ast.arg)}
+
+
 def words_of(name: str) -> set[str]:
     """The words of a name, in small letters: `_SqliteDesk` is sqlite and desk."""
     return {word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", name)}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.naming import columns_by_place, constants, is_number, long_lived, shared, words_of
+from tests.naming import columns_by_place, constants, is_number, long_lived, shared, variables, words_of
 from tests.syntax import OURS, ROOT, nodes, python_files, tree
 
 FLOORS = (
@@ -330,6 +330,7 @@ def test_what_is_used_elsewhere_says_what_it_is() -> None:
 
 
 WHIMS = {"heed", "crew", "desk", "people", "site", "several", "carrying", "judging", "looking", "hand", "dry", "made"}
+TERMS_OF_COMMANDS = {"dry_run"}
 NO_WHIMS = {
     "hand_over",  # a verb of the glossary
     "connection_made",  # what asyncio calls of a protocol
@@ -347,6 +348,13 @@ def test_no_name_is_a_whim_that_only_its_author_understands() -> None:
         names += [(str(path.relative_to(ROOT)), name) for name in given]
     assert [(place, name) for place, name in names if words_of(name) & WHIMS and name not in NO_WHIMS] == []
     assert {name for _, name in names} >= NO_WHIMS, "take it off the list"
+    held = {
+        (str(path.relative_to(ROOT)), name)
+        for path in (*OURS, *python_files("benchmarks"))
+        for name in variables(tree(path))
+        if words_of(name) & WHIMS - PLAIN_WORDS and name not in TERMS_OF_COMMANDS
+    }
+    assert held == set(), "a variable and a parameter too"
     assert words_of("_SqliteDesk") == {"sqlite", "desk"}
     assert list(shared(ast.parse("class Crew:\n    heed: int\n    def site(self):\n        self.desk = 1"))) == [
         ("class", "Crew"),
@@ -504,7 +512,6 @@ ONE_SUBJECT = {
     "sources": {"gateway/cli/commands", "gateway/testing"},
     "standard_webhooks": {"gateway/signing", "plugins/sources"},
     "store": {"gateway/cli/commands", "gateway/config/grammar", "gateway/store"},
-    "watch": {"gateway/alarms", "gateway/config/grammar"},
 }
 TERMS = {"routing", "signing", "testing", "batching", "escaping"}
 

@@ -193,11 +193,11 @@ class OwnerTable:
                 below.file = str(self._path)
                 inner.entries[step] = below
                 inner = below
-            inner.entries[last] = self._value(cell, inner.below(last), several=option.endswith(_LIST))
+            inner.entries[last] = self._value(cell, inner.below(last), is_list=option.endswith(_LIST))
         return merged
 
-    def _value(self, cell: Cell, path: str, *, several: bool) -> YamlNode:
-        if not several:
+    def _value(self, cell: Cell, path: str, *, is_list: bool) -> YamlNode:
+        if not is_list:
             return self._scalar(cell, cell.text, path)
         parts = [part.strip() for part in cell.text.split(_CELL_SEPARATOR) if part.strip()]
         items: list[YamlNode] = [self._scalar(cell, part, f"{path}[{number}]") for number, part in enumerate(parts)]

@@ -58,7 +58,7 @@ class Dispatcher:
         traces: Traces = OFF,
         decide: Callable[[Event], RoutingDecision] | None = None,
         redact: Callable[[Event], Event] | None = None,
-        followed: Callable[[FollowUps, Sequence[Accepted]], None] = lambda _made, _accepted: None,
+        followed: Callable[[FollowUps, Sequence[Accepted]], None] = lambda _given, _accepted: None,
         duties: Duties | None = None,
     ) -> None:
         """`policies` has one entry a sink; `rng` is the source of all jitter; `threads` call the plugins that watch;

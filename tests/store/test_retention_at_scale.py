@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.retention import OLD_DAYS, filler, measure, together
-from benchmarks.store import made
+from benchmarks.store import new_event
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import Bulk
 from gateway.store.outbox import retention
@@ -72,7 +72,7 @@ def step_cpu(url: str) -> float:
 
 @pytest.mark.parametrize(("events", "whole"), [(WHOLE, True), (SMALL, False)], ids=["whole", "small"])
 def test_a_step_costs_the_same_and_accepts_go_on(place: str, events: int, whole: bool) -> None:
-    like = made(0)
+    like = new_event(0)
     content = {"body": like.body, "raw": like.event.raw} if whole else {"body": "{}", "raw": b"{}"}
     cpu = []
     for many in (events // 100, events - events // 100):

@@ -42,9 +42,9 @@ def doctor(invocation: Invocation, name: str | None, fix: bool, yes: bool, as_js
     try:
         left = asyncio.run(_compare(loaded, source))
         if fix and left and _is_agreed(left, loaded, source, yes=yes, quiet=as_json):
-            by_hand = asyncio.run(_mend(loaded, source, left))
+            unmended = asyncio.run(_mend(loaded, source, left))
             _note_act(invocation, name, len(left))
-            for text in by_hand:
+            for text in unmended:
                 output.remark(text)
             left = asyncio.run(_compare(loaded, source))
     except DeliveryFailed as error:

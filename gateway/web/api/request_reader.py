@@ -28,8 +28,8 @@ def read_query(request: Request, model: type[M] | None) -> M | None:
         if name not in known:
             raise Problem(400, "unknown_filter", f"there is no parameter {name[:60]!r} here{_near(name, known)}")
         if _is_list(known[name].annotation):
-            pairs[name] = several = lists.setdefault(name, [])
-            several += [part for part in value.split(",") if part]
+            pairs[name] = values = lists.setdefault(name, [])
+            values += [part for part in value.split(",") if part]
         elif name in pairs:
             raise Problem(400, "unknown_value", f"{name} is given twice")
         elif value != "" or name == "source":
