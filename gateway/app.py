@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.admin.duties import AdminDuties
-from gateway.alarms.watch import AlarmWatch
+from gateway.alarms.raiser import AlarmRaiser
 from gateway.assembly import make_endpoints, make_sink, make_store, sink_policies
 from gateway.config.grammar.settings import Settings
 from gateway.config.load import Loaded, load
@@ -98,7 +98,7 @@ class Gateway:
         self._router = self._make_router(loaded)
         self._intake = self._make_intake(self._router)
         own = (self.store, self.clock, self.metrics, self.decide, self.own_stored)
-        self.alarms = AlarmWatch(*own, setup=lambda: self.settings.alarm_setup, duties=self.duties)
+        self.alarms = AlarmRaiser(*own, setup=lambda: self.settings.alarm_setup, duties=self.duties)
         self._recordings = RecordingFollower(
             *own, setup=lambda: watch_setup(self.settings), see=self.alarms.see, keeps_order=self.dispatcher.keeps_order
         )

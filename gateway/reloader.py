@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.alarms.watch import CONFIGURATION, AlarmWatch
+from gateway.alarms.raiser import CONFIGURATION, AlarmRaiser
 from gateway.config.document.diagnostics import ConfigError
 from gateway.errors import GatewayError, StoreError
 from gateway.model import RELOAD_REFUSED
@@ -39,7 +39,7 @@ class Reloader:
         path: Path,
         files: Callable[[], Sequence[Path]],
         store: Store,
-        alarms: AlarmWatch,
+        alarms: AlarmRaiser,
         metrics: Metrics,
         duties: Duties,
     ) -> None:

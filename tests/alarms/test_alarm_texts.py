@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.alarms.watch import AlarmWatch
+from gateway.alarms.raiser import AlarmRaiser
 from gateway.events.alarm_text import alarm_text
 from gateway.events.cloudevents import from_document, to_document
 from gateway.events.samples import event_of, sample
@@ -53,7 +53,7 @@ def test_what_a_vendor_calls_about_makes_no_alarm_of_a_recording() -> None:
 
 async def test_the_watch_ends_with_its_gateway() -> None:
     async with running(BASE) as gateway:
-        watch: AlarmWatch = gateway.gateway.alarms
+        watch: AlarmRaiser = gateway.gateway.alarms
     assert [task.done() for task in watch._tasks] == [True, True]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from gateway.alarms.watch import AlarmWatch
+from gateway.alarms.raiser import AlarmRaiser
 from gateway.errors import GatewayError, Refused, StoreUnavailable, Unavailable
 from gateway.model import SINK_DOWN
 from gateway.routing import Router
@@ -164,7 +164,7 @@ async def test_a_configuration_that_is_refused_is_told_once_until_one_is_taken(t
 async def test_a_gateway_that_sees_no_trouble_does_not_end_what_another_one_sees() -> None:
     async with running(BASE) as gateway:
         one = gateway.gateway.alarms
-        other = AlarmWatch(
+        other = AlarmRaiser(
             store=one._store, clock=one._clock, metrics=one._metrics, setup=one._setup, decide=one._decide, stored=one._stored,
             duties=Duties(one._clock),
         )  # fmt: skip
@@ -259,14 +259,14 @@ async def test_of_several_gateways_on_one_database_exactly_one_tells(postgres_ur
 
 
 async def test_a_look_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    store_due, failures = AlarmWatch.store_due, list[Exception]()
+    store_due, failures = AlarmRaiser.store_due, list[Exception]()
 
-    async def fails(self: AlarmWatch) -> None:
+    async def fails(self: AlarmRaiser) -> None:
         if failures:
             raise failures.pop()
         await store_due(self)
 
-    monkeypatch.setattr(AlarmWatch, "store_due", fails)
+    monkeypatch.setattr(AlarmRaiser, "store_due", fails)
     async with running(BASE) as gateway:
         failures += [RuntimeError("a bug"), RuntimeError("another")]
         gateway.recorder("app").otherwise = Unavailable("gone")

@@ -49,7 +49,7 @@ class Setup(Protocol):
     def key_ahead(self) -> timedelta: ...
 
 
-class AlarmWatch:
+class AlarmRaiser:
     """One a gateway. `stored` hears of each alarm after its commit, in the loop."""
 
     def __init__(
