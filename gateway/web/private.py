@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -52,39 +53,6 @@ def private_app(
 ) -> Starlette:
     """The application of the private listener; `app.state.gateway` is behind it. `taking` says whether the public one takes
     connections yet, `hosts` gives the names beside localhost; `more` are further routes, `rest` answers where there is none."""
-
-    async def healthz(request: Request) -> Response:
-        return _json(200, {"status": "ok"})  # the process lives; nothing else is looked at
-
-    async def readiness() -> tuple[bool, Mapping[str, str]]:
-        if (
-            not taking() and not gateway.stopping
-        ):  # because what is ready behind a listener that is not open cannot be reached
-            return False, {"gateway": "starting"}
-        try:
-            async with asyncio.timeout(READINESS_SECONDS):
-                return await gateway.readiness()
-        except TimeoutError:
-            return False, {"store": "no answer"}
-        except Exception:
-            log.exception("readiness_failed")
-            return False, {"store": "unknown"}
-
-    async def readyz(request: Request) -> Response:
-        ready, parts = await readiness()
-        return _json(200 if ready else 503, {"status": "ready" if ready else "not ready", **parts})
-
-    async def metrics(request: Request) -> Response:
-        openmetrics = wants_openmetrics(request.headers.getlist("accept"))
-        await readiness()  # because it is one of the metrics, and a scraper asks for nothing else
-        try:
-            text = gateway.metrics.openmetrics() if openmetrics else gateway.metrics.text()
-        except Exception:
-            log.exception("metrics_failed")
-            return ProblemResponse(Problem(500, "internal_error", "the metrics could not be written; the log says why"))
-        kind = CONTENT_TYPE_OPENMETRICS if openmetrics else CONTENT_TYPE_PLAIN_0_0_4
-        return Response(text, headers={"content-type": kind, "vary": "accept"})
-
     routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
     app = Starlette(
         routes=[*routes, *more],
@@ -99,7 +67,47 @@ def private_app(
         app.router.default = rest
     app.router.redirect_slashes = False  # a path that is not there is not there, whatever it looks like
     app.state.gateway = gateway
+    app.state.taking = taking
     return app
+
+
+async def healthz(request: Request) -> Response:
+    """The process lives; nothing else is looked at."""
+    return _json(200, {"status": "ok"})
+
+
+async def readyz(request: Request) -> Response:
+    """Whether callbacks are taken now, and what is in the way."""
+    ready, parts = await _readiness(request.app.state)
+    return _json(200 if ready else 503, {"status": "ready" if ready else "not ready", **parts})
+
+
+async def metrics(request: Request) -> Response:
+    """What is counted, as Prometheus reads it."""
+    gateway: Behind = request.app.state.gateway
+    openmetrics = wants_openmetrics(request.headers.getlist("accept"))
+    await _readiness(request.app.state)  # because it is one of the metrics, and a scraper asks for nothing else
+    try:
+        text = gateway.metrics.openmetrics() if openmetrics else gateway.metrics.text()
+    except Exception:
+        log.exception("metrics_failed")
+        return ProblemResponse(Problem(500, "internal_error", "the metrics could not be written; the log says why"))
+    kind = CONTENT_TYPE_OPENMETRICS if openmetrics else CONTENT_TYPE_PLAIN_0_0_4
+    return Response(text, headers={"content-type": kind, "vary": "accept"})
+
+
+async def _readiness(state: State) -> tuple[bool, Mapping[str, str]]:
+    gateway: Behind = state.gateway
+    if not state.taking() and not gateway.stopping:  # what is ready behind a closed listener cannot be reached
+        return False, {"gateway": "starting"}
+    try:
+        async with asyncio.timeout(READINESS_SECONDS):
+            return await gateway.readiness()
+    except TimeoutError:
+        return False, {"store": "no answer"}
+    except Exception:
+        log.exception("readiness_failed")
+        return False, {"store": "unknown"}
 
 
 async def _answer_exception(request: Request, raised: Exception) -> Response:

@@ -47,6 +47,20 @@ async def test_a_callback_is_a_route_whose_endpoint_is_the_ingress() -> None:
     assert (await ask(app, "POST", "/hooks/live", content=CALLBACK)).status_code == 200
 
 
+async def test_the_private_endpoints_ask_the_gateway_in_the_state_of_their_application() -> None:
+    behind = Behind()
+    app = private_app(behind)
+    for path in ("/readyz", "/metrics"):
+        assert (await ask(app, "GET", path)).status_code == 200
+
+    async def not_yet() -> tuple[bool, dict[str, str]]:
+        return False, {"store": "away"}
+
+    app.state.gateway = other = Behind()
+    other.ready = not_yet
+    assert (await ask(app, "GET", "/readyz")).json() == {"status": "not ready", "store": "away"}
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
