@@ -30,6 +30,10 @@ class Budget:
         self.held = 0
         self._peers: dict[str, dict[Holder, int]] = {}
 
+    def has_room(self, size: int) -> bool:
+        """Whether nobody has to give way for so many bytes."""
+        return self.held + size <= self.most
+
     def reserve(self, holder: Holder, size: int) -> bool:
         """Count so many bytes more; others may be told to give way. False: it is this one that has to, by its caller."""
         self.held += size

@@ -107,6 +107,10 @@ class Ingress:
     def check(self, scope: Scope, entry: EndpointLike) -> tuple[bool, str | None]:
         """By the head alone: whether only the body can prove its charset wrong, and who sends it. Raises Problem."""
         foreign = check_head(scope["headers"], entry.media_types, self.most_of(entry))
+        return foreign, self.caller(scope, entry)
+
+    def caller(self, scope: Scope, entry: EndpointLike) -> str | None:
+        """Who sends it. Raises Problem, where nobody may from there."""
         client = scope["client"]
         address = client[0] if client else None
         if self._trusted:
@@ -114,7 +118,7 @@ class Ingress:
             address = peer(address, forwarded, self._trusted)
         if not admitted(address, entry.allow_from):
             raise Problem(403, "peer_not_allowed", "this source takes no callbacks from this address (allow_from)")
-        return foreign, address
+        return address
 
     def callback_of(self, scope: Scope, entry: EndpointLike, body: bytes, address: str | None) -> Callback:
         """What the source is given."""

@@ -5,20 +5,21 @@ httptools bounds no head, and trailers become request headers (docs/http.md; eac
 
 from __future__ import annotations
 
-import asyncio
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 import httptools
+from starlette.types import Scope
 
 from gateway.errors import Problem
 from gateway.web.budget import Budget, over_budget
 from gateway.web.deadlines import Phase, TimedProtocol
 from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of, without_offer
 from gateway.web.http_exchange import HttpExchange
+from gateway.web.known_heads import KnownHeads
 from gateway.web.listener_limits import ListenerLimits, on_the_wire
 
 LINGER_BYTES_MAX = 1024 * 1024  # read and thrown away after a refusal, so that the caller gets to reading it
@@ -26,6 +27,8 @@ LINGER_BYTES_MAX = 1024 * 1024  # read and thrown away after a refusal, so that 
 
 class GuardedProtocol(TimedProtocol):
     """See the module. `guarded` makes the class of one listener."""
+
+    heads: ClassVar[KnownHeads]
 
     @staticmethod
     def largest(path: str) -> int:
@@ -52,6 +55,8 @@ class GuardedProtocol(TimedProtocol):
                 self.transport.abort()
             return
         if phase is Phase.IDLE:
+            if self._take_known(data):
+                return
             # from the first byte, whatever it is: a blank line now and then must not keep the connection open
             phase = self._phase = Phase.HEAD
             self._deadline = self.loop.time() + self.limits.head_seconds
@@ -68,13 +73,58 @@ class GuardedProtocol(TimedProtocol):
         finally:
             if (begun := self._begun) is not None:
                 self._begun = None
-                self._serve(begun)
+                size = len(begun.body)
+                if self._serve(begun) and phase is Phase.HEAD and self._owed == 1:
+                    self.heads.learn(data, begun, size)
         if self._phase is Phase.HEAD and self._head_bytes > self.limits.head_bytes:
             self._refuse_and_close(head_too_large(f"more than {self.limits.head_bytes} bytes"))
         elif self._phase is Phase.BODY and self._wire_bytes > self._wire_most:
             self._refuse_and_close(
                 Problem(413, "body_too_large", "the body and its framing are longer than is taken here")
             )
+
+    def _take_known(self, data: bytes) -> bool:
+        """Take a request that has come whole with a head that was read before; False: the parser has to read it. What follows
+        is what its callbacks do, in their order."""
+        found = self.heads.find(data)
+        if found is None:
+            return False
+        head, length, body = found
+        if (budget := self.budget) is not None:
+            if not budget.has_room(len(body)):
+                return False
+            self.peer = self.peer_of(self.client[0] if self.client else None, head.headers)
+            budget.reserve(self, len(body))
+        self._bodies.append(len(body))
+        scope: Scope = {**head.scope}
+        scope["server"], scope["client"], scope["scheme"] = self.server, self.client, self.scheme
+        scope["headers"], scope["state"] = head.headers_with(length), self.app_state.copy()
+        exchange = self._exchange(scope, keep_alive=True)
+        exchange.known = head
+        exchange.whole = body
+        exchange.more_body = False
+        self._owed += 1
+        self._phase = Phase.WHOLE
+        self._deadline = math.inf
+        self.incomplete.pop(self, None)
+        self._serve(exchange)
+        return True
+
+    def _exchange(self, scope: Scope, *, keep_alive: bool, expects_100: bool = False) -> HttpExchange:
+        """For the request that is in hand from now on."""
+        exchange = self.cycle = HttpExchange(
+            scope,
+            self.transport,
+            self.flow,
+            self.server_state.default_headers,
+            self.on_response_complete,
+            keep_alive=keep_alive,
+            expects_100=expects_100,
+        )
+        exchange.app = self.app
+        exchange.release_body = self._release_first
+        exchange.begin = self._start_asgi_task  # type: ignore[assignment]  # Starlette's and uvicorn's ASGI are one
+        return exchange
 
     def _parse(self, data: bytes) -> None:
         """Feed the parser; where a request offered another protocol, a fresh one, with the same head but the offer."""
@@ -142,34 +192,23 @@ class GuardedProtocol(TimedProtocol):
         scope["raw_path"] = self.root_path.encode("ascii") + target.path
         scope["query_string"] = target.query or b""
         before: Any = self.cycle  # None at first
-        cycle = self.cycle = HttpExchange(
-            scope=scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
+        cycle = self._exchange(
+            scope, keep_alive=version != "1.0" and self.parser.should_keep_alive(), expects_100=self.expect_100_continue
         )
-        cycle.app = self.app
-        cycle.release_body = self._release_first
-        cycle.begin = self._start_asgi_task  # type: ignore[assignment]  # Starlette's and uvicorn's ASGI are one
         if before is None or before.response_complete:
             self._begun = cycle
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
 
-    def _serve(self, exchange: HttpExchange) -> None:
-        """What has come whole may be taken as it is; all else is the application's."""
+    def _serve(self, exchange: HttpExchange) -> bool:
+        """What has come whole may be taken as it is; all else is the application's. True: it was taken."""
         if exchange.disconnected:  # refused meanwhile
-            return
+            return False
         if exchange.more_body or not self.take_whole(exchange):
             exchange.serve(self.app)
+            return False
+        return True
 
     def on_body(self, body: bytes) -> None:
         budget = self.budget
@@ -237,4 +276,5 @@ def guarded(
     """The protocol class of one listener, with its own limits, connections and `refused(problem, peer, path)`."""
     own = {"refused": staticmethod(refused), "largest": staticmethod(largest), "peer_of": staticmethod(peer_of)}
     own["take_whole"] = staticmethod(take_whole)
-    return type("Guarded", (GuardedProtocol,), {"limits": limits, "incomplete": {}, "budget": budget, **own})
+    parts = {"limits": limits, "incomplete": {}, "budget": budget, "heads": KnownHeads(limits.head_bytes)}
+    return type("Guarded", (GuardedProtocol,), {**parts, **own})

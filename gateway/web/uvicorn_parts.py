@@ -7,7 +7,8 @@ from gateway.runtime.lean_imports import import_uvicorn
 import_uvicorn()  # before the lines below, which find it
 
 from uvicorn.config import Config  # noqa: E402
+from uvicorn.protocols.http.flow_control import FlowControl  # noqa: E402
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle  # noqa: E402
 from uvicorn.server import Server, ServerState  # noqa: E402
 
-__all__ = ["STATUS_LINE", "Config", "HttpToolsProtocol", "RequestResponseCycle", "Server", "ServerState"]
+__all__ = ["STATUS_LINE", "Config", "FlowControl", "HttpToolsProtocol", "RequestResponseCycle", "Server", "ServerState"]

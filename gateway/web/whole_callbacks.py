@@ -5,13 +5,15 @@ The application is asked for whatever is not usual, so that each refusal is deci
 
 from __future__ import annotations
 
+from starlette.types import Scope
+
 from gateway.errors import Problem
 from gateway.runtime.lean_imports import import_structlog
 from gateway.web.callback_span import SPAN, CallbackSpan
 from gateway.web.heads import hides_structure
 from gateway.web.http_exchange import FAILED, HttpExchange
-from gateway.web.ingress import Ingress, internal_error, media_type_of, send_answer
-from gateway.web.ports import AnswerLike, Behind
+from gateway.web.ingress import Ingress, check_head, internal_error, media_type_of, send_answer
+from gateway.web.ports import AnswerLike, Behind, EndpointLike
 from gateway.web.problem_response import ProblemResponse
 
 log = import_structlog().get_logger("gateway.web")
@@ -28,13 +30,19 @@ class WholeCallbacks:
         """For the protocol: take this request; False: it is the application's to answer."""
         scope, ingress = exchange.scope, self._ingress
         entry = ingress.source_at(scope["path"])
-        if entry is None or scope["method"] != "POST" or self._gateway.stopping or hides_structure(scope["raw_path"]):
+        if entry is None or self._gateway.stopping:
             return False
+        known = exchange.known
         try:
-            foreign, address = ingress.check(scope, entry)
+            if known is None or known.passed is not entry:
+                if not self._takes_head(scope, entry):
+                    return False
+                if known is not None:
+                    known.passed = entry
+            address = ingress.caller(scope, entry)
         except Problem:
             return False
-        body = None if foreign else exchange.whole_body(ingress.most_of(entry))
+        body = exchange.whole_body(ingress.most_of(entry))
         if body is None:
             return False
         callback = ingress.callback_of(scope, entry, body, address)
@@ -45,6 +53,12 @@ class WholeCallbacks:
             callback.follow(span.span)
         self._gateway.take_callback(entry, callback, _Caller(exchange, entry.name, span).answer)
         return True
+
+    def _takes_head(self, scope: Scope, entry: EndpointLike) -> bool:
+        """Whether nothing but the body's length and the caller could be wrong with it. Raises Problem."""
+        if scope["method"] != "POST" or hides_structure(scope["raw_path"]):
+            return False
+        return not check_head(scope["headers"], entry.media_types, self._ingress.most_of(entry))
 
 
 class _Caller:

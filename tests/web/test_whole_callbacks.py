@@ -19,37 +19,9 @@ from gateway.web.protocol import guarded
 from gateway.web.public import PublicRefusals, public_app
 from gateway.web.whole_callbacks import WholeCallbacks
 from tests.web.doors import CALLBACK, Behind, networks, post
+from tests.web.wire import Wire
 
 LATIN = b'{"event":"\xe9"}'
-
-
-class Wire(asyncio.Transport):
-    def __init__(self) -> None:
-        super().__init__({"peername": ("192.0.2.7", 1), "sockname": ("192.0.2.1", 2)})
-        self.written = b""
-        self.writes = 0
-        self.closing = False
-
-    def write(self, data: Any) -> None:
-        self.written += bytes(data)
-        self.writes += 1
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-    def close(self) -> None:
-        self.closing = True
-
-    abort = close
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def can_write_eof(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
 
 
 async def said(callback: Callback) -> Any:
