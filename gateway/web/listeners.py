@@ -142,7 +142,8 @@ async def serving(
         except BaseException:
             with contextlib.suppress(Exception):
                 await gateway.close(0.0)
-            await _abort(public, private)
+            # and not broken off: their applications, left where they wait, would say so at length beside the error itself
+            await asyncio.gather(public.stop(ANSWERING_SECONDS), private.stop(ANSWERING_SECONDS))
             raise
         return await _close(gateway, stop, public, private, broken=broken)
 

@@ -186,6 +186,16 @@ def test_a_port_that_is_taken_is_exit_1_without_a_traceback(folder: Path, ports:
     assert "Traceback" not in done.stderr
 
 
+def test_a_store_that_does_not_open_is_exit_1_and_one_error(folder: Path, ports: tuple[int, int]) -> None:
+    (folder / "gateway.yaml").write_text(_config(ports))
+    (folder / "gateway.db").write_text("this is no database, whatever its name says\n" * 9)
+    done = run(["serve"], cwd=folder)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[-1].startswith("Error: the store ")
+    assert [line for line in lines if '"level":"error"' in line or "Traceback" in line] == []
+
+
 CRASHING = """
 import sys
 from gateway.web import listeners
