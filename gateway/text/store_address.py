@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -50,6 +50,14 @@ def parse_address(url: str, password: str | None = None) -> StoreAddress:
 def sqlite_url(path: Path) -> str:
     """The URL of a SQLite file."""
     return "sqlite:///" + quote(str(path))
+
+
+def absolute(address: StoreAddress) -> StoreAddress:
+    """The same place, named so that it means the same in whatever folder, and in a configuration anywhere."""
+    if address.backend != "sqlite":
+        return address
+    path = address.path.absolute()
+    return replace(address, path=path, shown=f"sqlite:///{path}")
 
 
 def _sqlite(rest: str) -> StoreAddress:

@@ -53,6 +53,9 @@ def test_a_store_goes_to_a_file_and_another_store_and_each_step_says_what_comes_
     assert "is not empty" in cli("store", "import", "export.ndjson", code=1).stderr
     copied = cli("store", "copy", "--to", "sqlite:///other.db")
     assert "only one may go on" in copied.stderr
+    # whole, because store.url is read from where the configuration is, and this from where one stands
+    assert f"(sqlite:///{configured}/other.db)" in copied.stderr
+    assert "onto itself" in cli("store", "copy", "--to", "sqlite:///gateway.db", code=1).stderr
     assert "sqlite:///file" in cli("store", "copy", "--to", "sqlite:/other.db", code=2).stderr
     (configured / "gateway.db").rename("old.db")
     rows = cli("store", "import", "export.ndjson").stdout

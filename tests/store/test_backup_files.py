@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,22 @@ async def test_a_backup_that_cannot_be_written_to_its_end_leaves_nothing(
     assert [name for name in os.listdir(tmp_path) if name.startswith("backup")] == []
     with pytest.raises(StoreError, match="cannot be written"):
         transfers.backup(parse_address(url), tmp_path / "no folder" / "backup", silent)
+
+
+async def test_a_backup_that_is_being_written_is_not_begun_by_a_second_command(
+    store: Store, url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "backup"
+    tried: list[str] = []
+
+    def while_it_is_written(_steps: int) -> Callable[[int], object]:
+        with pytest.raises(StoreError, match="being written by another command"):
+            transfers.backup(parse_address(url), path, silent)
+        tried.append("a second")
+        return silent(0)
+
+    (tmp_path / "backup.part").write_text("what one that was killed has left")
+    transfers.backup(parse_address(url), path, while_it_is_written)
+    assert tried
+    assert [name for name in os.listdir(tmp_path) if name.startswith("backup")] == ["backup"]
+    assert path.stat().st_size > 1000

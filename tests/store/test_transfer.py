@@ -226,6 +226,9 @@ async def test_a_store_that_is_served_or_has_something_in_it_is_refused(
     assert [name for name in os.listdir(tmp_path) if "nothing" in name] == []
     with pytest.raises(StoreError, match="onto itself"):
         transfers.copy(served, served, silent)
+    (tmp_path / "beside.db").symlink_to(parse_address(full).path)
+    with pytest.raises(StoreError, match="onto itself"):
+        transfers.copy(parse_address(full), parse_address(f"sqlite:///{tmp_path}/beside.db"), silent)
 
 
 async def test_no_number_comes_twice_and_what_was_in_flight_is_due_at_once(

@@ -108,10 +108,10 @@ def copy(invocation: Invocation, to: str, to_password_file: Path | None) -> None
     The gateway must be stopped. Everything is compared at the end; stopped at any moment, the same command goes on.
     """
     from gateway.store.transfer import transfers
-    from gateway.text.store_address import parse_address
+    from gateway.text.store_address import absolute, parse_address
 
     try:
-        target = parse_address(to, None if to_password_file is None else _password(to_password_file))
+        target = absolute(parse_address(to, None if to_password_file is None else _password(to_password_file)))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from None
     with _watched("copied") as begin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ def import_from(address: StoreAddress, file: BinaryIO, shown: str, begin: Begin)
 
 def copy(source: StoreAddress, target: StoreAddress, begin: Begin) -> tuple[int, int]:
     """Copy a store that nobody serves into an empty one, or go on with it: (rows that were there already, rows in all)."""
-    if source == target:
+    if _same(source, target):
         raise StoreError(f"{source.shown} is to be copied onto itself: name another place")
     with snapshot(source, stopped=True) as session, to_fill(target) as filled:
         named = Dump(session, "-").head
@@ -63,6 +64,12 @@ def copy(source: StoreAddress, target: StoreAddress, begin: Begin) -> tuple[int,
             filled, dump.head, dump.rows(), lambda: dump.end, shown=target.shown, act="store copy", progress=begin(rows)
         )
     return before, rows
+
+
+def _same(source: StoreAddress, target: StoreAddress) -> bool:
+    if source.backend == target.backend == "sqlite":
+        return source.path.resolve() == target.path.resolve()
+    return source == target
 
 
 def backup(address: StoreAddress, path: Path, begin: Begin) -> str:
@@ -86,10 +93,9 @@ def new_file(path: Path) -> Iterator[Path]:
     part = path.with_name(path.name + ".part")
     if path.exists():
         raise StoreError(f"{path} is there already: name a new file, because nothing is overwritten")
+    held = -1
     try:
-        with suppress(FileNotFoundError):
-            part.unlink()  # of one that was killed
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        held = _begun(part)
         yield part
         _to_disk(part)
         part.rename(path)
@@ -97,8 +103,32 @@ def new_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        if held >= 0:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            os.close(held)
+
+
+def _begun(part: Path) -> int:
+    """A handle of the new file; while it is open nobody else begins this one. Raises StoreError where somebody has."""
+    with suppress(OSError):  # none is there, or its file system has no such locks
+        _refuse_begun(part)
+    with suppress(FileNotFoundError):
+        part.unlink()  # of one that was killed
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle
+
+
+def _refuse_begun(part: Path) -> None:
+    handle = os.open(part, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StoreError(f"{part} is being written by another command: wait for its end, or name another file") from None
+    finally:
+        os.close(handle)
 
 
 def _to_disk(path: Path) -> None:
