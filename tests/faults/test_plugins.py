@@ -11,14 +11,20 @@ from tests.faults.world import IN_HAND, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 DEADLY = '''
-import os, random
+import os, pathlib, random
 from gateway import Sink
 
+LIVES = pathlib.Path(__file__).with_name("lives")
+
 class Deadly(Sink):
-    """Ends the process now and then."""
+    """Ends the process now and then: at which delivery of each life, the seed says."""
     type = "deadly"
+    async def open(self) -> None:
+        lives = LIVES.read_text() if LIVES.exists() else ""
+        LIVES.write_text(lives + "x")
+        self.rng = random.Random(f"SEED {len(lives)}")
     async def deliver(self, delivery) -> None:
-        if random.random() < 0.02:
+        if self.rng.random() < 0.02:
             os._exit(1)
 '''
 
@@ -29,7 +35,7 @@ def test_a_plugin_that_ends_the_process_now_and_then_costs_other_sinks_nothing(
     deaths = 20 if whole else 4
     with World(tmp_path, seed, more="plugins: [./deadly.py]\n") as world:
         gateway = world.gateways[0]
-        (gateway.folder / "deadly.py").write_text(DEADLY)
+        (gateway.folder / "deadly.py").write_text(DEADLY.replace("SEED", str(seed)))
         (gateway.folder / "deadly.py").chmod(0o600)
         text = gateway.path.read_text()
         gateway.path.write_text(
