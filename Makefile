@@ -26,7 +26,8 @@ help:
 	@echo 'make test-slow also what takes long, and a random search; make test-all: on every Python from 3.11 that is here'
 	@echo 'make faults    kills, full disks, power cuts, failing databases and networks: 100 kills, 100,000 callbacks; 20 minutes (SEED=2).'
 	@echo '               SHORT=1: the short forms alone, six worlds at once, because most of them wait (WORLDS=3: fewer)'
-	@echo 'make fuzz      the random search alone, and INPUTS=100000 hostile callbacks (SEED=0) through the whole gateway;'
+	@echo 'make fuzz      the random search alone, and INPUTS=1000000 hostile callbacks (SEED=0) through the whole gateway, some'
+	@echo '               twenty minutes, and what coverage leads to where atheris installs (GUIDED_SECONDS=60);'
 	@echo '               what is found becomes an @example of the test, or a case of gateway/testing/corpus.py'
 	@echo 'make release   the wheel, the source archive, and a list of what their image has (CycloneDX) in dist/'
 	@echo 'make coverage  the suite with branch coverage, child processes too (R=dispatch: one folder of tests)'
@@ -65,7 +66,8 @@ faults: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m hypothesis $(PARALLEL) $(SEARCH)
-	$(BIN)/python -m tests.fuzz $(or $(INPUTS),100000) --seed $(or $(SEED),0)
+	$(BIN)/python -m tests.fuzz $(or $(INPUTS),1000000) --seed $(or $(SEED),0)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) --only-binary :all: atheris 2>/dev/null || true # has wheels for some
 	$(BIN)/python -m tests.fuzz.guided -max_total_time=$(or $(GUIDED_SECONDS),60)
 
 test-all:
