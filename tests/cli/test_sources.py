@@ -164,3 +164,6 @@ def test_send_signs_with_a_key_that_holds_and_check_names_those_that_do_not(conf
         assert source.verify(Callback.of("live", line.encode(), headers=[], received_at=Clock().now())).key == 0
     path.write_text(text.replace(f"keys: [{KEY}]", f"keys: {old}"))
     assert "no key holds today: every callback is refused" in cli("check").stderr
+    named = [f"{{key: {key}, name: autumn}}" for key in (KEY, "another-key-of-the-vendor-00")]
+    path.write_text(text.replace(f"keys: [{KEY}]", f"keys: [{', '.join(named)}]"))
+    assert "two keys are called autumn" in cli("check").stderr

@@ -69,7 +69,7 @@ def command(invocation: Invocation, as_json: bool, no_secrets: bool, connect: bo
 
 
 def _ended_keys(loaded: Loaded) -> Iterator[Diagnostic]:
-    """Warnings that hold today: keys of sources that verify nothing any more, or not yet, where none else does."""
+    """Warnings that hold today: keys of sources that verify nothing any more, or not yet, where none else does, and shared names."""
     from gateway.plugin.key_state import key_states
     from gateway.runtime.clock import Clock
     from gateway.text.signing_key import signing_keys
@@ -80,6 +80,10 @@ def _ended_keys(loaded: Loaded) -> Iterator[Diagnostic]:
             continue
         option, keys = found
         states = key_states(tuple(keys.values()) if isinstance(keys, Mapping) else keys, {}, Clock().now())
+        names = [key.name for key in states if key.name]
+        for shared in sorted({one for one in names if names.count(one) > 1}):
+            text = f"two keys are called {shared}: what is said of one could be of the other, so give each a name of its own"
+            yield loaded.problem(f"sources.{name}.{option}", found=text)
         for key in states:
             if key.time == "ended" and key.valid_until is not None:
                 text = f"{option}[{key.place}] ended on {key.valid_until.date()} and verifies nothing any more: take it out"
