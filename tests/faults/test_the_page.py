@@ -13,7 +13,11 @@ from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/reliability.md").read_text()
-ELSEWHERE = {"tests/faults/test_account.py", "tests/faults/test_mutants.py", "tests/faults/test_the_page.py"}  # the harness's own
+ELSEWHERE = {
+    "tests/faults/test_account.py",
+    "tests/faults/test_mutants.py",
+    "tests/faults/test_the_page.py",
+}  # the harness's own
 COLLECT = """
 import json, sys, pytest
 from _pytest.mark import KeywordMatcher

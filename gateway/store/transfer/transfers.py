@@ -126,7 +126,9 @@ def _refuse_begun(part: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise StoreError(f"{part} is being written by another command: wait for its end, or name another file") from None
+        raise StoreError(
+            f"{part} is being written by another command: wait for its end, or name another file"
+        ) from None
     finally:
         os.close(handle)
 
