@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.syntax import OURS, ROOT, nodes, python_files
+from tests.syntax import OURS, ROOT, nodes, python_files, tree
 
 PAGE = (ROOT / "docs/glossary.md").read_text()
 WORDS = re.findall(r"^\| \*\*([^*]+)\*\* \|", PAGE, re.MULTILINE)
@@ -50,6 +50,20 @@ def test_the_glossary_has_each_word_once() -> None:
 def test_every_word_of_the_glossary_names_something_in_the_code(word: str) -> None:
     stem = re.escape(word.rstrip("e")).replace(r"\ ", "_").replace(r"\-", "_")  # release, released, releasing
     assert re.search(rf"(?<![a-z]){stem}", _names()), f"nothing in gateway/ is named by {word!r}"
+
+
+def test_a_word_of_the_glossary_is_one_type() -> None:
+    """A class, or what stands for a type: whoever reads `Rank` need not ask which."""
+    places: dict[str, set[str]] = {}
+    for path in OURS:
+        for node in nodes(path):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, set()).add(str(path.relative_to(ROOT)))
+        for node in tree(path).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                places.setdefault(node.targets[0].id, set()).add(str(path.relative_to(ROOT)))
+    words = {re.sub(r"\W", "", word.title()) for word in WORDS}
+    assert {word: places[word] for word in words if len(places.get(word, ())) > 1} == {}
 
 
 VERBS = {

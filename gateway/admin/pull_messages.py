@@ -20,9 +20,9 @@ DELAY_SECONDS_MAX = 30 * 86400  # what `retry.max_retry_after` may be at most
 REASON_CHARS_MAX = 500
 PEEK_ROWS_MAX = 50
 
-Receipt = Annotated[str, Field(min_length=1, max_length=RECEIPT_CHARS_MAX)]
-Receipts = Annotated[
-    Sequence[Receipt], Field(min_length=1, max_length=PULL_ROWS_MAX, description="As the lease gave them.")
+ReceiptText = Annotated[str, Field(min_length=1, max_length=RECEIPT_CHARS_MAX)]
+ReceiptTexts = Annotated[
+    Sequence[ReceiptText], Field(min_length=1, max_length=PULL_ROWS_MAX, description="As the lease gave them.")
 ]
 Seconds = Annotated[float, Field(ge=1, le=LEASE_SECONDS_MAX, allow_inf_nan=False)]
 
@@ -48,13 +48,13 @@ class LeaseCommand(Command):
 class AckCommand(Command):
     """What is done."""
 
-    receipts: Receipts
+    receipts: ReceiptTexts
 
 
 class NackCommand(Command):
     """What is not done, and what is to become of it."""
 
-    receipts: Receipts
+    receipts: ReceiptTexts
     reason: Annotated[str, Field(max_length=REASON_CHARS_MAX, description="Why, for people.")] = ""
     outcome: Annotated[
         Literal["retry", "refused", "released"],
@@ -78,7 +78,7 @@ class NackCommand(Command):
 class ExtendCommand(Command):
     """What takes longer, and for how long from now."""
 
-    receipts: Receipts
+    receipts: ReceiptTexts
     seconds: Annotated[
         Seconds | None, Field(description="Seconds from now. Default: `delivery.timeout` of the sink.")
     ] = None

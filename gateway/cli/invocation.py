@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.routing import Router
     from gateway.store.admin.admin import StoreAdmin
     from gateway.store.admin.audit import Actor
-    from gateway.store.admin.commands import Route
+    from gateway.store.admin.commands import Rerouting
     from gateway.store.admin.erasure import Ids
     from gateway.store.admin.queries import StoreQueries
     from gateway.store.admin.refusals import Judge
@@ -195,7 +195,7 @@ class Invocation:
         """What a command works on that can only work beside a configuration."""
         return self
 
-    def route(self) -> Route:
+    def route(self) -> Rerouting:
         """Says where today's routes send a stored event."""
         from gateway.intake.reverify import route_of
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gateway.config.load import Loaded
     from gateway.model import Event
     from gateway.store.admin.audit import Actor
-    from gateway.store.admin.commands import Route
+    from gateway.store.admin.commands import Rerouting
     from gateway.store.admin.queries import StoreQueries
     from gateway.store.admin.refusals import Judge
 
@@ -94,7 +94,7 @@ class RemoteInvocation(Invocation):
         """Its admin API."""
         return self.service()
 
-    def route(self) -> Route:
+    def route(self) -> Rerouting:
         """Its gateway knows."""
         return _known_there
 

@@ -13,7 +13,7 @@ from gateway.config.document.diagnostics import Diagnostic
 from gateway.config.document.nodes import Items, Table, YamlNode
 from gateway.config.grammar.network import AllowFile
 from gateway.config.grammar.settings import SourceSettings
-from gateway.fields.network_set import Network
+from gateway.fields.network_set import IpNetwork
 from gateway.text.escaping import visible
 from gateway.text.file_trouble import file_trouble
 
@@ -27,7 +27,7 @@ EXPECTED: Final = "an IP address or a network such as 10.0.0.0/8"
 def read_allow_files(source: SourceSettings, table: Table) -> Iterator[Diagnostic]:
     """Fill in the networks of every file that this source names; what is wrong with them."""
     for place, allowed in _files_of(source, table):
-        networks: list[Network] = []
+        networks: list[IpNetwork] = []
         problems = list(_networks_of(allowed.file, place, networks))
         yield from problems
         if not problems:
@@ -44,7 +44,7 @@ def _files_of(source: SourceSettings, table: Table) -> Iterator[tuple[YamlNode, 
             yield node.items[number] if isinstance(node, Items) and number < len(node.items) else node, entry
 
 
-def _networks_of(path: Path, place: YamlNode, networks: list[Network]) -> Iterator[Diagnostic]:
+def _networks_of(path: Path, place: YamlNode, networks: list[IpNetwork]) -> Iterator[Diagnostic]:
     try:
         content = _content(path)
     except OSError as error:

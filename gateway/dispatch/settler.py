@@ -24,11 +24,11 @@ log = import_structlog().get_logger("gateway.dispatcher")
 
 OUTCOMES_PER_ITEM_MAX: Final = 512  # outcomes in one item of the store's queue
 
-Settled = Callable[[LeasedDelivery, bool], None]
+TellSettled = Callable[[LeasedDelivery, bool], None]
 Stored = Callable[[FollowUps, Sequence[Accepted]], None]
-_Outcome = tuple[LeasedDelivery, Settlement, Settled]
-_Followed = tuple[LeasedDelivery, Settlement, FollowUps, Settled, Stored]
-_Return = tuple[LeasedDelivery, tuple[int, str], Settled]
+_Outcome = tuple[LeasedDelivery, Settlement, TellSettled]
+_Followed = tuple[LeasedDelivery, Settlement, FollowUps, TellSettled, Stored]
+_Return = tuple[LeasedDelivery, tuple[int, str], TellSettled]
 
 
 class Settler:
@@ -58,17 +58,22 @@ class Settler:
         """Whether outcomes wait for the store: lanes claim nothing."""
         return self._outcomes.failing or self._followed.failing
 
-    def settle(self, member: LeasedDelivery, settlement: Settlement, settled: Settled) -> None:
+    def settle(self, member: LeasedDelivery, settlement: Settlement, settled: TellSettled) -> None:
         """Write this outcome; `settled(member, False)` means that the lease had been lost."""
         self._outcomes.add((member, settlement, settled))
 
     def settle_with(
-        self, member: LeasedDelivery, settlement: Settlement, follow_ups: FollowUps, settled: Settled, stored: Stored
+        self,
+        member: LeasedDelivery,
+        settlement: Settlement,
+        follow_ups: FollowUps,
+        settled: TellSettled,
+        stored: Stored,
     ) -> None:
         """The same together with the events that follow on it; `stored` hears what became of these, if they were."""
         self._followed.add((member, settlement, follow_ups, settled, stored))
 
-    def release(self, member: LeasedDelivery, delay: int, settled: Settled, queue: str = "") -> None:
+    def release(self, member: LeasedDelivery, delay: int, settled: TellSettled, queue: str = "") -> None:
         """Release what was not begun; it comes due again after `delay` ms, where it joins a `queue` behind what is in it."""
         self._returns.add((member, (delay, queue), settled))
 
@@ -165,7 +170,7 @@ def _hear(stored: Stored, follow_ups: FollowUps, accepted: Sequence[Accepted], d
         log.exception("follow_ups_not_announced", delivery=delivery)
 
 
-def _call_back(settled: Settled, member: LeasedDelivery, kept: bool) -> None:
+def _call_back(settled: TellSettled, member: LeasedDelivery, kept: bool) -> None:
     """What is written is written: whoever cannot take that in must not have it, or the ones behind it, written again."""
     try:
         settled(member, kept)

@@ -6,14 +6,13 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import httpx
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+    from gateway.fields.network_set import IpAddress, IpNetwork
 
 # Forms of IPv6 that carry an IPv4 address, and how far its 32 bits lie from the right. The first must be first:
 # ::ffff:8.8.8.8 counts as reserved, though what it means is not.
@@ -29,7 +28,7 @@ _TEREDO: Final = IPv6Network("2001::/32")
 _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*", re.ASCII)
 
 # Not public, though Python's is_global says so, or says so in some versions.
-_DENIED: Final[tuple[Network, ...]] = tuple(
+_DENIED: Final[tuple[IpNetwork, ...]] = tuple(
     ipaddress.ip_network(text)
     for text in (
         "192.0.0.0/24",
@@ -54,7 +53,7 @@ class Forbidden(OSError):
 class AddressGuard:
     """Lets only public addresses pass, and those of `allow`. Ports: 80, 443, and from 1024 up."""
 
-    allow: tuple[Network, ...] = ()
+    allow: tuple[IpNetwork, ...] = ()
 
     def check_url(self, url: httpx.URL) -> None:
         """Raise Forbidden for a URL that may not be called whatever its name resolves to."""
@@ -77,7 +76,7 @@ class AddressGuard:
             return
         self.check(literal)
 
-    def check(self, address: Address) -> None:
+    def check(self, address: IpAddress) -> None:
         """Raise Forbidden unless this address is public or allowed, and every address wrapped in it is too."""
         if any(address.version == network.version and address in network for network in self.allow):
             return
@@ -88,7 +87,7 @@ class AddressGuard:
                 raise Forbidden(f"{address} is not a public address")
 
 
-def unwrap(address: Address) -> Iterator[Address]:
+def unwrap(address: IpAddress) -> Iterator[IpAddress]:
     """The address as it will be used, and the IPv4 address inside it where there is one."""
     if isinstance(address, IPv4Address):
         yield address
@@ -106,7 +105,7 @@ def unwrap(address: Address) -> Iterator[Address]:
         yield IPv4Address((value & 0xFFFFFFFF) ^ 0xFFFFFFFF)  # its client, inverted
 
 
-def is_public(address: Address) -> bool:
+def is_public(address: IpAddress) -> bool:
     """Whether this address, taken by itself, is reachable by everybody."""
     if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
         return False

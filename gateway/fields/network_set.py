@@ -7,17 +7,18 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 from typing import Any, overload
 
-Network = IPv4Network | IPv6Network
+IpAddress = IPv4Address | IPv6Address
+IpNetwork = IPv4Network | IPv6Network
 
 
-class NetworkSet(Sequence[Network]):
+class NetworkSet(Sequence[IpNetwork]):
     """The networks as they were written. `holds` costs the same with ten of them and with ten thousand."""
 
-    def __init__(self, networks: Iterable[Network]) -> None:
+    def __init__(self, networks: Iterable[IpNetwork]) -> None:
         self._written = tuple(networks)
         self._ranges = {version: _ranges(self._written, version) for version in (4, 6)}
 
-    def holds(self, address: IPv4Address | IPv6Address) -> bool:
+    def holds(self, address: IpAddress) -> bool:
         """Whether it is in one of them."""
         firsts, lasts = self._ranges[address.version]
         at = bisect_right(firsts, int(address)) - 1
@@ -27,14 +28,14 @@ class NetworkSet(Sequence[Network]):
         return len(self._written)
 
     @overload
-    def __getitem__(self, at: int) -> Network: ...
+    def __getitem__(self, at: int) -> IpNetwork: ...
     @overload
-    def __getitem__(self, at: slice) -> Sequence[Network]: ...
-    def __getitem__(self, at: int | slice) -> Network | Sequence[Network]:
+    def __getitem__(self, at: slice) -> Sequence[IpNetwork]: ...
+    def __getitem__(self, at: int | slice) -> IpNetwork | Sequence[IpNetwork]:
         return self._written[at]
 
 
-def _ranges(networks: Iterable[Network], version: int) -> tuple[list[int], list[int]]:
+def _ranges(networks: Iterable[IpNetwork], version: int) -> tuple[list[int], list[int]]:
     """First and last addresses of what does not overlap, in order."""
     of_version: Any = [network for network in networks if network.version == version]
     apart = sorted(collapse_addresses(of_version))

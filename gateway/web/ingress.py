@@ -15,13 +15,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.config.grammar.listeners import HOOKS
 from gateway.errors import Problem
+from gateway.fields.network_set import IpNetwork
 from gateway.plugin import Callback
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.traces import OFF
 from gateway.web.callback_span import SPAN, CallbackSpan, CallbackSpans
 from gateway.web.heads import hides_structure
 from gateway.web.http_exchange import BARE, FAILED, RELEASE_BODY
-from gateway.web.peers import Network, admitted, peer
+from gateway.web.peers import admitted, peer
 from gateway.web.ports import AnswerLike, Behind, EndpointLike
 from gateway.web.problem_response import ProblemResponse
 
@@ -43,7 +44,7 @@ class Gone(Exception):
 class Ingress:
     """Answers callbacks. Order: route, method, size, type and encoding, caller, body, then the gateway."""
 
-    def __init__(self, gateway: Behind, *, max_body: int, trusted_proxies: Sequence[Network] = ()) -> None:
+    def __init__(self, gateway: Behind, *, max_body: int, trusted_proxies: Sequence[IpNetwork] = ()) -> None:
         self._gateway = gateway
         self._max_body = max_body
         self._trusted = tuple(trusted_proxies)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-from gateway.fields.network_set import NetworkSet
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from gateway.fields.network_set import IpAddress, IpNetwork, NetworkSet
 
 
-def parse(text: str) -> Address | None:
+def parse(text: str) -> IpAddress | None:
     """An IP address, with or without brackets and port; an IPv4 address in IPv6 clothes is the IPv4 address."""
     text = text.strip().strip('"')
     if text.startswith("["):
@@ -31,7 +28,7 @@ def parse(text: str) -> Address | None:
     return address
 
 
-def peer(connected: str | None, forwarded: Iterable[str], trusted: Sequence[Network]) -> str | None:
+def peer(connected: str | None, forwarded: Iterable[str], trusted: Sequence[IpNetwork]) -> str | None:
     """The address of the caller: the right-most hop that is not a trusted proxy.
 
     `connected` is the socket's address, None on a unix socket: there the file's mode says who may connect, so with
@@ -55,7 +52,7 @@ def peer(connected: str | None, forwarded: Iterable[str], trusted: Sequence[Netw
     return None if nearest is None else str(nearest)
 
 
-def admitted(address: str | None, networks: Sequence[Network]) -> bool:
+def admitted(address: str | None, networks: Sequence[IpNetwork]) -> bool:
     """Whether a caller with this address may call; no networks: anybody may. An address that is not known is in none."""
     if not networks:
         return True
@@ -65,5 +62,5 @@ def admitted(address: str | None, networks: Sequence[Network]) -> bool:
     return networks.holds(found) if isinstance(networks, NetworkSet) else _among(found, networks)
 
 
-def _among(address: Address, networks: Sequence[Network]) -> bool:
+def _among(address: IpAddress, networks: Sequence[IpNetwork]) -> bool:
     return any(address.version == network.version and address in network for network in networks)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.config.grammar.settings import Settings
 from gateway.errors import Problem
+from gateway.fields.network_set import IpNetwork
 from gateway.plugin import Callback
 from gateway.reload import Reloaded
 from gateway.runtime.clock import Clock
 from gateway.store.admin.audit import Actor
-from gateway.web.peers import Network
 
 if TYPE_CHECKING:
     from gateway.admin.service import AdminService
@@ -27,7 +27,7 @@ class EndpointLike(Protocol):
         """What it takes, such as ("application/json",); empty: whatever the header says."""
 
     @property
-    def allow_from(self) -> Sequence[Network]:
+    def allow_from(self) -> Sequence[IpNetwork]:
         """Where callbacks may come from; empty: anywhere."""
 
     @property

@@ -166,7 +166,7 @@ class StoreAdmin(JobAdmin):
         refs: Sequence[str],
         *,
         sinks: Sequence[str] | None = None,
-        route: commands.Route,
+        route: commands.Rerouting,
         reroute: bool = False,
         actor: Actor | None = None,
         watcher: Watcher = WATCHER,
@@ -178,7 +178,7 @@ class StoreAdmin(JobAdmin):
         return self._many_events("events replay", refs, actor, one, watcher)
 
     def release_many(
-        self, refs: Sequence[str], *, route: commands.Route, actor: Actor | None = None, watcher: Watcher = WATCHER
+        self, refs: Sequence[str], *, route: commands.Rerouting, actor: Actor | None = None, watcher: Watcher = WATCHER
     ) -> Total:
         """`release` each to the sinks of today's routes."""
         one = partial(commands.release_one, route=route, ordered=self._known.ordered, by=_by(actor))

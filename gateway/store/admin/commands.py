@@ -48,7 +48,7 @@ _MOVE: Final = f"""UPDATE deliveries SET sink = :to, group_key = NULL, token = t
 _KEYS: Final = "SELECT sink, order_key FROM deliveries WHERE id {ids} ORDER BY id"
 _LET_GO: Final = "UPDATE events SET held = NULL WHERE seq = :seq AND held IS NOT NULL"
 
-Route = Callable[[EventFull], tuple[Sequence[str], str]]
+Rerouting = Callable[[EventFull], tuple[Sequence[str], str]]
 """Where today's routes send a stored event, and their verdict as it is kept."""
 
 _VERDICT: Final = """INSERT INTO verdicts (event, made_at, made_by, routing) VALUES (:event, :now, :by, :routing)"""
@@ -185,7 +185,7 @@ def replay_one(
     ref: str,
     *,
     sinks: Sequence[str] | None,
-    route: Route,
+    route: Rerouting,
     reroute: bool,
     ordered: frozenset[str],
     by: str,
@@ -202,7 +202,7 @@ def replay_one(
     return ItemResult(ref, text, ref=event.row.ref)
 
 
-def release_one(session: Bulk, ref: str, *, route: Route, ordered: frozenset[str], by: str) -> ItemResult:
+def release_one(session: Bulk, ref: str, *, route: Rerouting, ordered: frozenset[str], by: str) -> ItemResult:
     """`release` to the sinks of today's routes."""
     event = event_full.full(session, ref)
     sinks, routing = route(event)

@@ -65,7 +65,7 @@ class JobAdmin(StoreQueries):
         *,
         owner: str,
         holders: Collection[str],
-        route: commands.Route,
+        route: commands.Rerouting,
         ids: erasure.Ids | None,
     ) -> JobRow:
         """Do some of a bulk act; the job as it is then."""

@@ -59,7 +59,7 @@ class Tools:
     owner: str
     holders: Collection[str]  # the tokens that may operate now
     known: Knowing
-    route: commands.Route
+    route: commands.Rerouting
     ids: erasure.Ids | None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gateway.store.engine.cipher import Cipher
 
 Columns = tuple[Any, ...]  # of a row, as the drivers have them; who asked for it names them
+TellProgress = Callable[[int], object]  # of what goes over many rows: how many are done
 
 
 class Trouble(enum.Enum):

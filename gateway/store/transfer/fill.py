@@ -17,7 +17,7 @@ from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.engine import reruns
 from gateway.store.engine.migrations import UNFINISHED, VERSION, shape
 from gateway.store.engine.numbers import go_on_after
-from gateway.store.engine.session import Session, value_of
+from gateway.store.engine.session import Session, TellProgress, value_of
 from gateway.store.engine.tables import StoreTable, schema
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Rank
@@ -31,7 +31,6 @@ ACT_OF_MIGRATE: Final = "store migrate"  # the one act that an empty store may h
 _MARK: Final = "SELECT value FROM meta WHERE name = 'transfer'"
 
 Row = tuple[StoreTable, Sequence[object], bytes]
-Progress = Callable[[int], object]
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -43,7 +42,7 @@ class Mark(msgspec.Struct, frozen=True):
 
 def fill(
     session: FillSession, head: DumpHead, rows: Iterable[Row], end: Callable[[], DumpEnd], *, shown: str, act: AuditAct,
-    progress: Progress = lambda _rows: None,
+    progress: TellProgress = lambda _rows: None,
 ) -> int:  # fmt: skip
     """Fill a store to the end of a dump; how many rows were there already from an earlier try.
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeVar
 
 from gateway.errors import PageDamaged
 from gateway.store.admin.pages import ranges
-from gateway.store.engine.session import Columns, Session
+from gateway.store.engine.session import Columns, Session, TellProgress
 from gateway.store.engine.tables import StoreTable, schema
 from gateway.store.outbox.clock_repair import longest_spans
 from gateway.store.verify import event_rules, shape_rules
@@ -19,7 +19,6 @@ PIECE_KEYS: Final = 20_000  # keys of a table that one statement looks at
 DAMAGED_KEYS_MIN: Final = 64  # keys: damage is told no more exactly than this
 
 T = TypeVar("T")
-Progress = Callable[[int], object]
 
 
 class Read(Protocol):
@@ -28,7 +27,7 @@ class Read(Protocol):
     def __call__(self, question: Callable[[Session], T], /) -> T: ...
 
 
-def violations(read: Read, progress: Progress = lambda _keys: None) -> Iterator[Violation]:
+def violations(read: Read, progress: TellProgress = lambda _keys: None) -> Iterator[Violation]:
     """Every violation, as it is found. `read` asks the store, each time in a moment of its own; `progress` hears of each piece
     how many keys it had (`keys` says how many there are). Raises what `read` raises, but for damage, which is a finding."""
     yield from _whole(read)

@@ -24,13 +24,13 @@ _FORM: Final = 1
 
 _VARIANT: Final = re.compile(r"~[0-9a-f]{8}\Z", re.A)  # an id may have a tilde of its own
 
-Rank = tuple[bool, bool, int, int]
+VersionRank = tuple[bool, bool, int, int]
 
 
 class Version(msgspec.Struct, frozen=True):
     """What one event says of an item. `rank`: of two the higher is shown."""
 
-    rank: Rank
+    rank: VersionRank
     entry: Entry
 
 
@@ -133,7 +133,7 @@ def _plain(ref: str) -> str:
     return _VARIANT.sub("", ref)  # a plain text, whatever kind of text the id is
 
 
-def _rank(event: Event) -> Rank:
+def _rank(event: Event) -> VersionRank:
     """Archived before confirmed before said; then by what was signed; then the later."""
     archived = any(file.archived is not None for file in event.files)
     confirmed = any(file.confirmed is not None for file in event.files)
