@@ -94,7 +94,7 @@ def _imported_by(statement: str) -> set[str]:
          "import contextlib, io\nfrom gateway.cli import main\n"
          "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):\n"
          "    main()\nprint(*{name.split('.')[0] for name in sys.modules})"],
-        env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"], **covered.environ()}, capture_output=True, text=True, check=True,
+        env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return set(done.stdout.split())
 
