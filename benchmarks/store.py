@@ -1,16 +1,16 @@
 """What the store can do without HTTP: durable accepts and settles a second, grouped against one commit each.
 
-`python -m benchmarks.store [sqlite|postgresql|URL …]`. Variants alternate in one run, because the machine's own speed drifts by a third;
+Variants alternate in one run, because the machine's own speed drifts by a third;
 read the ratios. Every accept hands one delivery over and is answered after its flush.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,9 +24,7 @@ from gateway.store.engine import write_queue
 from gateway.store.records import Lease, NewDelivery, NewEvent, Settlement
 from gateway.store.store import Store
 
-ROUNDS = 3
 CALLERS = (1, 8, 32, 128)
-SECONDS = 1.0
 RAW = b'{"sample": "' + b"x" * 740 + b'"}'
 EXTRA = {"padding": "x" * 400}
 
@@ -54,12 +52,12 @@ def new_event(number: int) -> NewEvent:
     )
 
 
-async def accepts(store: Store, callers: int, start: int) -> tuple[float, float, list[Lease]]:
+async def accepts(store: Store, callers: int, start: int, seconds: float) -> tuple[float, float, list[Lease]]:
     """Accepts a second, their median latency in ms, and the leases they handed over."""
     events = iter([new_event(start + n) for n in range(30_000)])
     leases: list[Lease] = []
     waits: list[float] = []
-    until = time.perf_counter() + SECONDS
+    until = time.perf_counter() + seconds
 
     async def call() -> None:
         for new in events:  # a quick store takes all of them before its time is over
@@ -110,7 +108,7 @@ def batches_of(most: int) -> Iterator[None]:
         write_queue.COMMIT_ITEMS_MAX = usual  # type: ignore[misc]
 
 
-async def measure(url: str) -> None:
+async def measure(url: str, rounds: int, seconds: float) -> None:
     """Alternate over the numbers of callers, grouped and one by one; print the medians and their ratio."""
     commits: list[int] = []
     store = Store(url, observe=lambda items, _seconds: commits.append(items))
@@ -118,11 +116,11 @@ async def measure(url: str) -> None:
     number = 0
     found: dict[tuple[int, bool], list[tuple[float, float, float]]] = {}
     try:
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for callers in CALLERS:
                 for grouped in (True, False):
                     with batches_of(512 if grouped else 1):
-                        rate, wait, leases = await accepts(store, callers, number)
+                        rate, wait, leases = await accepts(store, callers, number, seconds)
                         settled = await settles(store, callers, leases)
                     number += 30_000
                     found.setdefault((callers, grouped), []).append((rate, wait, settled))
@@ -141,9 +139,14 @@ async def measure(url: str) -> None:
     print(f"     commits per item {len(commits) / sum(commits):.2f}")
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Measure the named kinds of store, or the stores at the given URLs."""
-    for what in arguments or ["sqlite"]:
+    parser = argparse.ArgumentParser(prog="benchmarks.store", description=__doc__)
+    parser.add_argument("stores", nargs="*", default=["sqlite"], metavar="STORE", help="sqlite, postgresql, or a URL")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    options = parser.parse_args()
+    for what in options.stores:
         folder = Path(tempfile.mkdtemp(prefix="gw-bench-"))
         server = None
         try:
@@ -151,9 +154,10 @@ def main(arguments: list[str]) -> None:
                 from tests.postgres import Postgres
 
                 server = Postgres(folder / "server", owner=os.getpid())
-                asyncio.run(measure(server.url))
+                asyncio.run(measure(server.url, options.rounds, options.seconds))
             else:
-                asyncio.run(measure(f"sqlite:///{folder}/gateway.db" if what == "sqlite" else what))
+                url = f"sqlite:///{folder}/gateway.db" if what == "sqlite" else what
+                asyncio.run(measure(url, options.rounds, options.seconds))
         finally:
             if server is not None:
                 server.close()
@@ -161,4 +165,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
