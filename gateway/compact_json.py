@@ -29,3 +29,5 @@ encode_struct: Final = msgspec.json.Encoder().encode
 writes null for NaN: only for what was looked at, or is read back here."""
 encode_struct_or_str: Final = msgspec.json.Encoder(enc_hook=str).encode
 """`encode_struct` for people: what it does not know is written by `str`."""
+encode_structs_or_str: Final = msgspec.json.Encoder(enc_hook=str).encode_lines
+"""The same of many, each on a line of its own."""

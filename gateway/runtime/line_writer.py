@@ -7,8 +7,8 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Final, Protocol, TextIO
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol, TextIO
 
 LINES_MAX: Final = 20_000  # that wait at most
 BYTES_MAX: Final = 8 * 2**20
@@ -17,19 +17,40 @@ LINGER_SECONDS: Final = (
     0.025  # for more lines before a batch is written: each wake of the thread is fought for with the loop
 )
 FLUSH_SECONDS: Final = 2.0
+FACTS_BYTES: Final = 256  # that a fact counts for until it is a line: nearly all are as long
+
+
+class LineFacts(NamedTuple):
+    """A line of level `info` that is said, and is put together by whoever writes it. Nobody changes `values` any more."""
+
+    at: int  # ms since 1970
+    event: str
+    values: Mapping[str, object]
+
+
+Render = Callable[[Sequence[LineFacts]], list[bytes]]
+"""Makes a whole line, with its end, of each."""
 
 
 class LineOutput(Protocol):
     """Where whole lines go. `put` never raises and never waits for longer than the line deserves."""
 
     dropped: int
+    render: Render
 
     def put(self, line: str) -> None: ...
+    def put_facts(self, fact: LineFacts) -> None: ...
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool: ...
+
+
+def _render_nothing(facts: Sequence[LineFacts]) -> list[bytes]:
+    raise ValueError("nobody has said how a fact is written")
 
 
 class StreamWriter:
     """Writes to a stream at once, in the thread that speaks: for commands and tests. A line that fails is only counted."""
+
+    render: Render = staticmethod(_render_nothing)
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -45,6 +66,15 @@ class StreamWriter:
         except Exception:  # a full disk, a reader that is gone, a closed stream, a letter that it does not know
             self.dropped += 1
 
+    def put_facts(self, fact: LineFacts) -> None:
+        """Write its line."""
+        try:
+            (line,) = self.render([fact])
+        except Exception:
+            self.dropped += 1
+        else:
+            self.put(line.decode().removesuffix("\n"))
+
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
         """Nothing waits here."""
         return True
@@ -54,8 +84,11 @@ class LineWriter:
     """A daemon thread and a bounded queue. What does not fit, or cannot be written, is dropped and counted.
 
     `notice` makes the line that tells how many were dropped; it is written once when writing works again and nothing
-    waits any more. Lines come out in the order in which they went in.
+    waits any more. Lines come out in the order in which they went in. `render` is called on the thread, with all facts that
+    came one after the other: together they take a third of the time.
     """
+
+    render: Render = staticmethod(_render_nothing)
 
     def __init__(
         self,
@@ -75,7 +108,7 @@ class LineWriter:
         # a condition over an RLock, because a destructor or a signal handler may speak while this thread is in `put`
         self._lock = threading.RLock()  # its own, because a condition's `with` is two calls more for every line
         self._changed = threading.Condition(self._lock)
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[bytes | LineFacts] = deque()
         self._bytes = 0
         self._writing = False
         self._hurried = False
@@ -90,15 +123,22 @@ class LineWriter:
     def put(self, line: str) -> None:
         """Queue one line (without its end). Never raises, never blocks."""
         data = (line + "\n").encode(self._encoding, "backslashreplace")
+        self._put(data, len(data))
+
+    def put_facts(self, fact: LineFacts) -> None:
+        """The same for a line that is yet to be put together."""
+        self._put(fact, FACTS_BYTES)
+
+    def _put(self, line: bytes | LineFacts, size: int) -> None:
         if self._forked:
-            self._write([data])
+            self._write(self._rendered([line]))
             return
         with self._lock:
-            if len(self._waiting) >= self._lines_max or self._bytes + len(data) > self._bytes_max:
+            if len(self._waiting) >= self._lines_max or self._bytes + size > self._bytes_max:
                 self._drop(1)
                 return
-            self._waiting.append(data)
-            self._bytes += len(data)
+            self._waiting.append(line)
+            self._bytes += size
             if not self._writing:
                 self._writing = True
                 self._changed.notify_all()
@@ -126,7 +166,18 @@ class LineWriter:
             if not self._hurried and self._bytes < BATCH_BYTES_MAX:
                 self._changed.wait(LINGER_SECONDS)
             batch = self._next_lines()
-        worked = self._write(batch)
+        try:
+            lines = self._rendered(batch)
+        except MemoryError:  # they are put together when there is some
+            with self._changed:
+                self._waiting.extendleft(reversed(batch))
+                self._bytes += sum(map(_size_of, batch))
+            raise
+        except Exception:
+            lines = []
+            with self._changed:
+                self._drop(len(batch))
+        worked = self._write(lines)
         with self._changed:
             if self._waiting:
                 return
@@ -139,16 +190,29 @@ class LineWriter:
                 self._writing = self._hurried = False
                 self._changed.notify_all()
 
-    def _next_lines(self) -> list[bytes]:
-        batch: list[bytes] = []
+    def _next_lines(self) -> list[bytes | LineFacts]:
+        batch: list[bytes | LineFacts] = []
         size = 0
-        while self._waiting and (not batch or size + len(self._waiting[0]) <= BATCH_BYTES_MAX):
+        while self._waiting and (not batch or size + _size_of(self._waiting[0]) <= BATCH_BYTES_MAX):
             batch.append(self._waiting.popleft())
-            size += len(batch[-1])
+            size += _size_of(batch[-1])
         self._bytes -= size
         return batch
 
-    def _write(self, batch: list[bytes]) -> bool:
+    def _rendered(self, batch: Sequence[bytes | LineFacts]) -> list[bytes]:
+        lines: list[bytes] = []
+        facts: list[LineFacts] = []
+        for line in batch:
+            if isinstance(line, LineFacts):
+                facts.append(line)
+                continue
+            if facts:
+                lines += self.render(facts)
+                facts = []
+            lines.append(line)
+        return lines + self.render(facts) if facts else lines
+
+    def _write(self, batch: Sequence[bytes]) -> bool:
         """Write these lines, as long as it takes; False: some were dropped."""
         data: memoryview | None = None
         try:
@@ -199,3 +263,7 @@ class LineWriter:
         self._bytes = 0
         self._writing = False
         self._forked = True
+
+
+def _size_of(line: bytes | LineFacts) -> int:
+    return FACTS_BYTES if isinstance(line, LineFacts) else len(line)

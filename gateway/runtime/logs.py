@@ -70,7 +70,7 @@ def configure(
     writer = _writer(given, line, encoding, threaded=threaded)
     processors: list[object] = [structlog.contextvars.merge_contextvars, line]
     plain = isinstance(render, JsonRenderer) and encoding == "utf8" and LEVELS[level] <= LEVELS["info"]
-    use(PlainLines(writer.put, processors, line) if plain else None)
+    use(PlainLines(writer, processors, line) if plain else None)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),

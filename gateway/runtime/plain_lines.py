@@ -6,14 +6,15 @@ What is not plain (a text with an escape, a secret, a URL with arguments) goes t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-from gateway.compact_json import encode_struct_or_str
+from gateway.compact_json import encode_structs_or_str
 from gateway.runtime.lean_imports import import_structlog
+from gateway.runtime.line_writer import LineFacts, LineOutput
 from gateway.runtime.traces import current
-from gateway.text.redaction import redact
+from gateway.text.redaction import masks_more, redact
 
 _INFO_LEVEL: Final = 20
 
@@ -21,35 +22,60 @@ _INFO_LEVEL: Final = 20
 class PlainLines:
     """Where lines of level `info` go while the log is JSON in UTF-8; `processors` are structlog's, of which ours is `last`."""
 
-    def __init__(self, put: Callable[[str], None], processors: list[object], last: object) -> None:
-        self._put = put
+    def __init__(self, output: LineOutput, processors: list[object], last: Callable[..., str]) -> None:
+        self._output = output
         self._processors = processors
         self._last = last
-        self._second = 0  # of the last line
-        self._head = ""  # its date and time
+        self._second = (0, "")  # of the last line, with its date and time
+        output.render = self.render
 
     def put(self, event: str, values: Mapping[str, object]) -> bool:
-        """Write the line, if nothing in it has to be looked at more closely; False: it was not written."""
+        """Have the line written; False: it has to go the usual way."""
         if not self._processors or self._processors[-1] is not self._last:  # somebody else listens, such as a test
             return False
         if current.get() is not None:  # inside a trace, which the usual way adds
             return False
-        try:
-            line = encode_struct_or_str({"ts": self._now(), "level": "info", "event": event, **values}).decode()
-        except (RecursionError, TypeError, ValueError):
-            return False
-        # Only where every text stands in the line as it is, finding no secret in the line is finding none in its texts.
-        if not line.isascii() or "\\" in line or "\x7f" in line or redact(line) != line:
-            return False
-        self._put(line)
+        fact = LineFacts(time.time_ns() // 1_000_000, event, values)
+        if masks_more():  # the writer's thread does not know what this task masks
+            self._output.put(self.render([fact])[0].decode().removesuffix("\n"))
+        else:
+            self._output.put_facts(fact)
         return True
 
-    def _now(self) -> str:
-        second, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
-        if second != self._second:
-            self._head = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
-            self._second = second
-        return f"{self._head}{milliseconds:03d}Z"
+    def render(self, facts: Sequence[LineFacts]) -> list[bytes]:
+        """Their lines, as the usual way would write them. Encoded and looked at together, which takes a third of the time."""
+        entries = [{"ts": self._time(at), "level": "info", "event": event, **values} for at, event, values in facts]
+        try:
+            lines = encode_structs_or_str(entries).splitlines(keepends=True)
+        except (RecursionError, TypeError, ValueError):
+            lines = []
+        if len(lines) != len(facts):
+            return [self._usual(fact) for fact in facts]
+        # no secret that has no line's end in it is in two lines, see redact_event
+        if _is_plain(b"".join(lines)):
+            return lines
+        return [line if _is_plain(line) else self._usual(fact) for line, fact in zip(lines, facts, strict=True)]
+
+    def _usual(self, fact: LineFacts) -> bytes:
+        line = self._last(None, "info", {"event": fact.event, "ts": self._time(fact.at), **fact.values})
+        return (line + "\n").encode("utf-8", "backslashreplace")
+
+    def _time(self, at: int) -> str:
+        second, milliseconds = divmod(at, 1000)
+        known, head = self._second
+        if second != known:
+            head = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+            self._second = second, head
+        return f"{head}{milliseconds:03d}Z"
+
+
+def _is_plain(lines: bytes) -> bool:
+    """Whether every text in them stands there as it is, and holds no secret: where it stands as it is, finding none in the
+    line is finding none in the text."""
+    if not lines.isascii() or b"\\" in lines or b"\x7f" in lines:
+        return False
+    text = lines.decode("ascii")
+    return redact(text) == text
 
 
 class PlainLogger:

@@ -216,8 +216,6 @@ def _mask_query(query: str) -> str:
 
 
 _process: Final = Redactor()  # one a process, because a text may hold the secret of any part of it
-
-
 _within: Final[ContextVar[Redactor | None]] = ContextVar("within", default=None)
 
 
@@ -230,6 +228,11 @@ def masked_within(redactor: Redactor) -> Iterator[None]:
         yield
     finally:
         _within.reset(token)
+
+
+def masks_more() -> bool:
+    """Whether this task masks what others do not know."""
+    return _within.get() is not None
 
 
 def learn_secret(secret: str) -> None:
