@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from gateway.runtime.clock import FrozenClock
 from gateway.store.admin import commands, event_full, pages, recording_pages
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.engine.cipher import Cipher
-from gateway.store.outbox import key_change, recording_joins
+from gateway.store.outbox import recording_joins
 from gateway.store.records import Refusal
 from gateway.store.store import Store
 from tests.patience import eventually
@@ -192,69 +191,6 @@ async def test_with_a_lost_key_the_rest_goes_on(encrypted: Store, opened: Opener
 async def scrubbed(url: str) -> None:
     """A gateway looks four times a second."""
     await eventually(lambda: not table(url, "value", "meta WHERE name = 'scrub'"))
-
-
-def keys_of_rows(url: str) -> set[str]:
-    texts = [*table(url, "body", "events"), *table(url, "routing", "events"), *table(url, "headers", "refused")]
-    texts += [*table(url, "routing", "verdicts"), *table(url, "memo", "deliveries WHERE memo IS NOT NULL")]
-    raw = [bytes(one).decode("latin-1") for (one,) in table(url, "raw", "events")]
-    matches = [re.match("~(.*?)~", text) for text in (*raw, *(text for (text,) in texts))]
-    return {"" if match is None else match[1] for match in matches}
-
-
-@pytest.mark.parametrize("before", [None, "old"], ids=["from plain", "from another key"])
-@pytest.mark.plain_rows
-async def test_a_sweep_seals_anew_what_stands_under_another_key(opened: Opener, url: str, before: str | None) -> None:
-    store = await opened(cipher=old() if before else None)
-    await write_everything(store)
-    await store.close()
-    store = await opened(cipher=both())
-    await store.reencrypt()
-    assert keys_of_rows(url) == {"new"}
-    full = await store.ask(lambda reader: event_full.full(reader, event(1).id))
-    assert (full.raw, json.loads(full.routing)) == (MARKER.encode(), [MARKER])
-    await scrubbed(url)
-    await store.close()
-    if url.startswith("sqlite"):  # dead rows of PostgreSQL go with its VACUUM
-        assert MARKER.encode() not in dump(url)
-    await opened(cipher=Cipher({"new": NEW}))  # the old key may go
-    with StoreAdmin(url, cipher=both()) as admin:
-        report = admin.cipher_keys()
-    assert [(key.name, key.may_go) for key in report.keys] == [("new", False), ("old", True)]
-    assert report.keys[0].rows == {"events": 3, "verdicts": 1, "deliveries": 2, "refused": 1}
-
-
-async def test_a_change_of_the_key_goes_on_where_it_was(encrypted: Store, opened: Opener, url: str) -> None:
-    for number in range(1, 8):
-        await take(encrypted, new(number, "app"))
-    await encrypted.close()
-    store = await opened(cipher=both())
-    for _ in range(2):
-        step = await store.write(lambda writer: key_change.step(writer, 2))
-    assert step is not None
-    assert (step.after, step.rows, step.ended_at) == (4, 4, None)
-    await store.close()
-    store = await opened(cipher=both())
-    step = await store.write(lambda writer: key_change.step(writer, 2))
-    assert step is not None
-    assert (step.after, step.rows) == (6, 6)
-    await store.reencrypt()
-    assert keys_of_rows(url) == {"new"}
-    assert await store.write(lambda writer: key_change.step(writer, 2)) is None  # it has ended
-
-
-async def test_a_gateway_whose_key_is_older_changes_nothing_back(
-    encrypted: Store, opened: Opener, url: str, clock: FrozenClock
-) -> None:
-    await take(encrypted, new(1))
-    await encrypted.close()
-    store = await opened(cipher=both())
-    await store.write(lambda writer: key_change.step(writer, 1))  # of several: it is under way
-    await store.close()
-    with StoreAdmin(url, cipher=Cipher({"old": OLD, "new": NEW}), clock=clock) as admin:
-        assert admin.ask(lambda reader: reader.cipher is not None and reader.cipher.first) == "old"
-        assert admin._connections.change(lambda writer: key_change.step(writer, 1)) is None
-    assert keys_of_rows(url) == {"new"}
 
 
 async def test_people_work_on_a_sealed_store_as_on_any(encrypted: Store, url: str, clock: FrozenClock) -> None:

@@ -20,7 +20,8 @@ from gateway.store.transfer import transfers
 from gateway.text.store_address import parse_address
 from tests.store.conftest import Opener
 from tests.store.kit import event, new, table, take
-from tests.store.test_encrypted import MARKER, NEW, OLD, both, dump, keys_of_rows, old, write_everything
+from tests.store.test_encrypted import MARKER, NEW, OLD, both, dump, old, write_everything
+from tests.store.test_key_changes import keys_of_rows
 from tests.store.test_transfer import silent
 
 

@@ -13,6 +13,8 @@ _NOTE: Final = """INSERT INTO meta (name, value) VALUES (:name, :value)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE meta.value LIKE '% retired'"""
 _RETIRE: Final = "UPDATE meta SET value = value || ' retired' WHERE name = :name AND value NOT LIKE '% retired'"
 
+_KEEP: Final = "UPDATE meta SET value = replace(value, ' retired', '') WHERE name = :name AND value LIKE '% retired'"
+
 
 class KnownKey(NamedTuple):
     """A key that encrypts or did. `since_at`: ms; `retired`: nothing was left under it when everything was looked through."""
@@ -65,6 +67,11 @@ def register(session: Session) -> None:
 def retire(session: Session, name: str) -> None:
     """Nothing is encrypted with this key any more."""
     session.change(_RETIRE, {"name": _PREFIX + name})
+
+
+def keep(session: Session, name: str) -> None:
+    """This key encrypts still, where another gateway's pass has retired it."""
+    session.change(_KEEP, {"name": _PREFIX + name})
 
 
 def newest(session: Session) -> str | None:

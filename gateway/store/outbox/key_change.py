@@ -1,7 +1,8 @@
 """Encrypts anew, behind everything else, what stands in plain or under another key: in small steps, along a durable cursor.
 
 A step that is not committed is done again whole. Each value is changed only if it is still the one that was read, and on
-several gateways only those whose key is the newest do it, so that two configurations do not work against each other.
+several gateways only those whose key is the newest do it, so that two configurations do not work against each other. A pass
+is followed by another one until nobody has an older key, and nothing under one was found.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ _READ: Final = {
     "refused": "SELECT id, detail, path, headers, body FROM refused WHERE id > :after ORDER BY id LIMIT :most",
 }
 TABLES: Final = tuple(_READ)
+NEXT_PASS_MS: Final = 600_000  # ms after a pass, for what gateways that had the older key stored meanwhile
 _EVENT: Final = "UPDATE events SET body = :body, raw = :raw, routing = :routing WHERE seq = :seq AND body = :was"
 _VERDICT: Final = "UPDATE verdicts SET routing = :text WHERE id = :id AND routing = :was"
 _DELIVERY: Final = "UPDATE deliveries SET {column} = :text WHERE id = :id AND {column} = :was"
@@ -85,13 +87,22 @@ def step(session: Session, most: int, *, again: bool = False, skip: int = 0) -> 
         at = state(session)
         if at is None or at.to != first or (again and at.ended_at is not None):
             if not again and cipher_keys.newest(session) not in (None, first):
+                cipher_keys.keep(session, first)
                 return None
             at = KeyChange(first, now)
         elif at.ended_at is not None:
-            return None
+            if now < at.ended_at + NEXT_PASS_MS or not _others_wrote(session, at):
+                return None
+            at = KeyChange(first, now)
         following = _advance(session, at, most, now) if not skip else replace(at, after=at.after + skip)
         session.change(_PUT_STATE, {"state": json.dumps(asdict(following))})
         return following
+
+
+def _others_wrote(session: Session, at: KeyChange) -> bool:
+    """Whether rows may have come since under another key: a gateway still has it, or there are several and one may have had it."""
+    others = any(not key.retired for key in cipher_keys.known(session) if key.name != at.to)
+    return others or (session.backend == "postgresql" and at.rows > 0)
 
 
 def _advance(session: Session, at: KeyChange, most: int, now: int) -> KeyChange:
