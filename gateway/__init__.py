@@ -30,7 +30,7 @@ _STABLE: Final = (
     # errors: what a source and a sink say when they cannot
     ("gateway.errors", "Untrusted Malformed DeliveryFailed Retry Refused Unavailable Stopping"),
     # options: types of fields
-    ("gateway.fields", "ConfigPath Duration Glob Globs Language Rate Secret SecretUrl Size Timezone Url"),
+    ("gateway.fields", "ConfigFile ConfigPath Duration Glob Globs Language Rate Secret SecretUrl Size Timezone Url"),
     ("gateway.fields", "ONE_OR_MANY Proxy between secret"),
     # targets: what is called, and what its answers mean
     ("gateway.egress.client", "Http"),

@@ -82,6 +82,7 @@ from gateway.errors import (
 
 # options: types of fields
 from gateway.fields import (
+    ConfigFile as ConfigFile,
     ConfigPath as ConfigPath,
     Duration as Duration,
     Glob as Glob,

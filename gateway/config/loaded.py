@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.grammar.settings import Settings
+from gateway.fields.config_file import named_files
 from gateway.model import Event, order_key
 from gateway.plugin.registry import Registry
 from gateway.runtime.trace_settings import problems as trace_problems
@@ -55,6 +56,8 @@ class Loaded:
         """The file, and those that it names whose content is part of it. The file itself is the first."""
         named = [one.file for source in self.settings.sources.values() for one in source.allow_files]
         named += [sink.directory.file for sink in self.settings.sinks.values() if sink.directory is not None]
+        named += named_files([source.options for source in self.settings.sources.values()])
+        named += named_files([sink.options for sink in self.settings.sinks.values()])
         return [self.path, *dict.fromkeys(named)]
 
     def source(self, name: str) -> Source:

@@ -29,6 +29,7 @@ CALL_SECONDS_MAX: Final = (
     300.0  # seconds; a bound for calls outside an attempt: `delivery.timeout` cuts every attempt earlier
 )
 STREAM_SECONDS: Final = 15.0  # until the head of a streamed answer, and between two pieces of it
+POOLS_MAX: Final = 2  # of one target's settings, with certificates of different days
 USER_AGENT: Final = f"recording-gateway/{__version__}"
 
 
@@ -209,4 +210,11 @@ class Http:
                 room = await asyncio.to_thread(importlib.import_module, "gateway.egress.pool")
                 pool = await room.open_pool(via, secure, self._transport)
                 self._pools[via, secure] = pool
+                await self._close_outdated(via, secure)
             return pool
+
+    async def _close_outdated(self, via: Via, secure: bool) -> None:
+        """A certificate was renewed: what is under way goes on with the last one, and nothing with those before."""
+        same = [key for key in self._pools if key[1] is secure and key[0].written == via.written]
+        for key in same[:-POOLS_MAX]:
+            await self._pools.pop(key).close()

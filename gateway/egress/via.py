@@ -12,7 +12,7 @@ from gateway.egress.guard import AddressGuard
 
 @dataclass(frozen=True, kw_only=True)
 class Via:
-    """How a target is reached. Targets with equal settings share connections.
+    """How a target is reached. Targets with equal settings share connections; a `ConfigFile` with another content is another one.
 
     `proxy` is an http or https URL; the environment's proxies are never used. `guard` judges the addresses of this
     target; with a proxy it judges the proxy's address, because the proxy resolves the target's name.
@@ -33,6 +33,12 @@ class Via:
     def _hash(self) -> int:
         """Made once, because each request asks for the connections of its settings."""
         return hash((self.guard, self.proxy, self.verify, self.ca, self.certificate, self.key, self.uds))
+
+    @functools.cached_property
+    def written(self) -> tuple[object, ...]:
+        """What the settings say, whatever their files held: equal before and after a certificate was renewed."""
+        files = (self.ca, self.certificate, self.key, self.uds)
+        return (self.guard, self.proxy, self.verify, *(None if file is None else str(file) for file in files))
 
 
 DIRECT: Final = Via()

@@ -125,13 +125,15 @@ class _Beside:
     """Puts a relative path beside the configuration file, where the validation context names its folder as `base`."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.with_info_after_validator_function(self._place, handler(source))
+        return core_schema.with_info_after_validator_function(beside, handler(source))
 
-    def _place(self, value: Path, info: ValidationInfo) -> Path:
-        if "\x00" in str(value) or not str(value).strip():
-            raise PydanticCustomError("path", "a path")
-        base = (info.context or {}).get("base")
-        return value if base is None else Path(base) / value.expanduser()
+
+def beside(path: Path, info: ValidationInfo) -> Path:
+    """The path, beside the configuration file. Raises PydanticCustomError where it cannot be one."""
+    if "\x00" in str(path) or not str(path).strip():
+        raise PydanticCustomError("path", "a path")
+    base = (info.context or {}).get("base")
+    return path if base is None else Path(base) / path.expanduser()
 
 
 ONE_OR_MANY: Final = _OneOrMany()

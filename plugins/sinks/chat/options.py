@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import ONE_OR_MANY, ConfigPath, Language, Options, Proxy, Secret, SecretUrl, Timezone, Url
+from gateway import ONE_OR_MANY, ConfigFile, Language, Options, Proxy, Secret, SecretUrl, Timezone, Url
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.chat.chat_service import NAMES, Name, Service, service
@@ -59,7 +59,7 @@ class ChatOptions(Options):
         None, description="A Jinja2 template of the text, in the service's own markup, in the place of the facts."
     )
     proxy: Proxy | None = Field(None, description="An http or https proxy. The environment's proxies are never used.")
-    ca: ConfigPath | None = Field(
+    ca: ConfigFile | None = Field(
         None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
     )
 

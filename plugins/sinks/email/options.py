@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
-from gateway import ONE_OR_MANY, ConfigPath, Language, Options, Secret, Timezone, is_loopback
+from gateway import ONE_OR_MANY, ConfigFile, Language, Options, Secret, Timezone, is_loopback
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.email.address import parse
@@ -77,7 +77,7 @@ class EmailOptions(Options):
     password: Annotated[Secret, AfterValidator(_one_line)] | None = Field(
         None, description="The password. With `tls: none` only for a server on this machine."
     )
-    ca: ConfigPath | None = Field(
+    ca: ConfigFile | None = Field(
         None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
     )
     helo: Annotated[str, AfterValidator(_helo)] | None = Field(

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import ConfigPath, Options, Proxy, Secret, Url, suggestion
+from gateway import ConfigFile, Options, Proxy, Secret, Url, suggestion
 
 KINDS: Final = {"file": "folder", "s3": "s3", "gs": "gcs", "az": "azure"}
 _BUCKET: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?", re.A)
@@ -28,7 +28,7 @@ class Credentials(Options):
     account: str | None = Field(default=None, description="Azure: the storage account's name.")
     account_key: Secret | None = Field(default=None, description="Azure: the account's key.")
     sas: Secret | None = Field(default=None, description="Azure: a shared access signature, as the query of a URL.")
-    service_account: ConfigPath | None = Field(
+    service_account: ConfigFile | None = Field(
         default=None, description="GCS: the JSON file of a service account's key."
     )
     anonymous: bool = Field(
@@ -65,7 +65,7 @@ class StorageOptions(Options):
         "address want it; OBS, COS and OSS do not.",
     )
     credentials: Credentials = Field(Credentials(), description="Who we are there.")
-    ca: ConfigPath | None = Field(None, description="A PEM file of authorities to trust beside the system's.")
+    ca: ConfigFile | None = Field(None, description="A PEM file of authorities to trust beside the system's.")
     proxy: Proxy | None = Field(None, description="An http or https proxy on the way to the object store.")
 
     @field_validator("to")

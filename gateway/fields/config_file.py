@@ -1,0 +1,79 @@
+"""A file that an option names and that is read: one that was exchanged makes the option another one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PosixPath
+from typing import Annotated, Final
+
+from pydantic import BaseModel, GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import core_schema
+
+from gateway.fields.texts import beside
+
+BYTES_MAX: Final = 1024 * 1024  # that are looked at; certificates and keys have a few thousand
+
+
+class NamedFile(PosixPath):
+    """A path, and a digest of what the file held when the option was read (empty: it could not be).
+
+    Equal to another one where both are, so that a reload remakes what was made of the old content. To anything else it is a path.
+    """
+
+    digest: bytes = b""
+
+    @classmethod
+    def read(cls, path: Path) -> NamedFile:
+        named = cls(path)
+        try:
+            with open(path, "rb") as file:
+                named.digest = hashlib.blake2b(file.read(BYTES_MAX)).digest()
+        except OSError:
+            pass  # who opens it says what is wrong with it
+        return named
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and (not isinstance(other, NamedFile) or self.digest == other.digest)
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _with_digest, (str(self), self.digest)
+
+
+def _with_digest(path: str, digest: bytes) -> NamedFile:
+    named = NamedFile(path)
+    named.digest = digest
+    return named
+
+
+class _Named:
+    """Puts a relative path beside the configuration, and looks at the file."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.with_info_after_validator_function(self._read, handler(source))
+
+    def _read(self, value: Path, info: ValidationInfo) -> NamedFile:
+        return NamedFile.read(beside(value, info))
+
+
+def named_files(options: object) -> Iterator[NamedFile]:
+    """The files that these options, or options in them, name."""
+    match options:
+        case NamedFile():
+            yield options
+        case BaseModel():
+            for name in type(options).model_fields:
+                yield from named_files(getattr(options, name))
+        case tuple() | list():
+            for one in options:
+                yield from named_files(one)
+        case Mapping():
+            for one in options.values():
+                yield from named_files(one)
+
+
+ConfigFile = Annotated[Path, _Named()]
+"""A file that is read, as certificates are; a relative path is beside the configuration file. It is watched like the configuration."""

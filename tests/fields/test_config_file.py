@@ -1,0 +1,48 @@
+"""A file that an option names is another one once it was exchanged."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from pathlib import Path
+
+from gateway import ConfigFile, Options
+from gateway.fields.config_file import NamedFile, named_files
+
+
+class Named(Options):
+    ca: ConfigFile | None = None
+    rest: tuple[ConfigFile, ...] = ()
+
+
+def test_equal_where_path_and_content_are(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("monday")
+    monday = Named(ca=file)
+    assert monday == Named(ca=file)
+    assert monday.ca == file
+    assert str(monday.ca) == str(file)
+    file.write_text("tuesday")
+    assert monday != Named(ca=file)
+    assert hash(monday.ca) == hash(NamedFile.read(file))
+    file.unlink()
+    gone = Named(ca=file)
+    assert gone != monday
+    assert gone == Named(ca=file)
+
+
+def test_copies_are_equal_and_what_is_made_of_it_is_a_path(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("monday")
+    named = NamedFile.read(file)
+    file.write_text("tuesday")
+    for copied in (copy.copy(named), copy.deepcopy(named), pickle.loads(pickle.dumps(named))):
+        assert copied == named
+        assert copied.digest == named.digest != NamedFile.read(file).digest
+    assert named.parent / "ca.pem" == file
+    assert named.with_suffix(".key") == tmp_path / "ca.key"
+
+
+def test_a_relative_one_is_beside_the_configuration_and_all_are_found(tmp_path: Path) -> None:
+    options = Named.model_validate({"ca": "a.pem", "rest": ["b.pem", "/c.pem"]}, context={"base": tmp_path})
+    assert list(named_files([options, None])) == [tmp_path / "a.pem", tmp_path / "b.pem", Path("/c.pem")]
