@@ -24,7 +24,7 @@ class NamedFile(PosixPath):
     digest: bytes = b""
 
     @classmethod
-    def read(cls, path: Path) -> NamedFile:
+    def as_found(cls, path: Path) -> NamedFile:
         named = cls(path)
         try:
             with open(path, "rb") as file:
@@ -53,10 +53,10 @@ class _Named:
     """Puts a relative path beside the configuration, and looks at the file."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.with_info_after_validator_function(self._read, handler(source))
+        return core_schema.with_info_after_validator_function(self._place, handler(source))
 
-    def _read(self, value: Path, info: ValidationInfo) -> NamedFile:
-        return NamedFile.read(beside(value, info))
+    def _place(self, value: Path, info: ValidationInfo) -> NamedFile:
+        return NamedFile.as_found(beside(value, info))
 
 
 def named_files(options: object) -> Iterator[NamedFile]:

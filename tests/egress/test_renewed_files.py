@@ -31,7 +31,7 @@ async def test_each_content_of_a_certificate_has_connections_of_its_own_and_only
     http: Http, tmp_path: Path
 ) -> None:
     def via() -> Via:
-        return Via(ca=NamedFile.read(tmp_path / "ca.pem"), certificate=NamedFile.read(tmp_path / "client.pem"))
+        return Via(ca=NamedFile.as_found(tmp_path / "ca.pem"), certificate=NamedFile.as_found(tmp_path / "client.pem"))
 
     shown = []
     for day in ("monday", "tuesday", "wednesday"):

@@ -24,7 +24,7 @@ def test_equal_where_path_and_content_are(tmp_path: Path) -> None:
     assert str(monday.ca) == str(file)
     file.write_text("tuesday")
     assert monday != Named(ca=file)
-    assert hash(monday.ca) == hash(NamedFile.read(file))
+    assert hash(monday.ca) == hash(NamedFile.as_found(file))
     file.unlink()
     gone = Named(ca=file)
     assert gone != monday
@@ -34,11 +34,11 @@ def test_equal_where_path_and_content_are(tmp_path: Path) -> None:
 def test_copies_are_equal_and_what_is_made_of_it_is_a_path(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("monday")
-    named = NamedFile.read(file)
+    named = NamedFile.as_found(file)
     file.write_text("tuesday")
     for copied in (copy.copy(named), copy.deepcopy(named), pickle.loads(pickle.dumps(named))):
         assert copied == named
-        assert copied.digest == named.digest != NamedFile.read(file).digest
+        assert copied.digest == named.digest != NamedFile.as_found(file).digest
     assert named.parent / "ca.pem" == file
     assert named.with_suffix(".key") == tmp_path / "ca.key"
 
