@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec.structs import force_setattr
 
 from gateway.model import Event
+
+_SUBJECT: Final = frozenset({"domain", "app", "stream", "alarm"})  # the fields that an event's subject is made of
 
 
 def keep_json(event: Event, text: str) -> str:
@@ -52,7 +54,8 @@ def unredacted_of(event: Event) -> Unredacted | None:
 
 def amend(event: Event, **fields: object) -> None:
     """For the core, before anybody else has the event: other values in place, because a copy would leave out what is kept
-    beside it. Nothing of its JSON may have been made."""
-    event.__dict__.pop("subject", None)
+    beside it. Nothing of its JSON may have been made, but where no field of that is changed."""
+    if not _SUBJECT.isdisjoint(fields):
+        event.__dict__.pop("subject", None)
     for name, value in fields.items():
         force_setattr(event, name, value)

@@ -49,7 +49,7 @@ def _is_storable(event: Event) -> bool:
     ]  # fmt: skip
     if event.error is not None:
         texts += (event.error.code, event.error.message)
-    return _can_be_kept("".join([text for text in texts if text]))
+    return _can_be_kept("".join(filter(None, texts)))
 
 
 def _is_storable_file(file: File) -> bool:
@@ -60,11 +60,7 @@ def _is_storable_file(file: File) -> bool:
     if storage is not None:
         texts += (storage.location, storage.bucket, storage.key)
     numbers = (file.size_bytes or 0, file.width or 0, file.height or 0)
-    return (
-        min(numbers) >= -INTEGER_MAX
-        and max(numbers) <= INTEGER_MAX
-        and _can_be_kept("".join([text for text in texts if text]))
-    )
+    return min(numbers) >= -INTEGER_MAX and max(numbers) <= INTEGER_MAX and _can_be_kept("".join(filter(None, texts)))
 
 
 def _part(part: Any, path: str, problems: list[str]) -> object:

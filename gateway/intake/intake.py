@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 from gateway.compact_json import encode_struct_or_str
@@ -19,7 +18,7 @@ from gateway.intake.failures import Failures
 from gateway.intake.pipeline import new_event, normalise, verify
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
-from gateway.intake.stages import Stage, answer_of, compute_or_raise, fail
+from gateway.intake.stages import Stage, compute_or_raise, fail
 from gateway.intake.under_way import Answered, CallbackAnswer, CallbackUnderWay, SourceEndpoint
 from gateway.model import RECORDING_FAILED, Event, Verified, order_key
 from gateway.plugin import Callback, Source
@@ -110,15 +109,16 @@ class Intake:
     def _pass(self, stage: Stage, together: Sequence[CallbackUnderWay]) -> list[CallbackUnderWay]:
         """Those that go on to the next stage. All are computed before the first goes on, because that is other code."""
         computed: list[tuple[CallbackUnderWay, object]] = []
+        compute, go_on, _ = stage
         for work in together:
             try:
-                computed.append((work, stage.compute(work)))
+                computed.append((work, compute(work)))
             except BaseException as error:  # a KeyboardInterrupt of a plugin too: the others go on
                 fail(stage, work, error)
         going_on = []
         for work, given in computed:
             try:
-                if stage.go_on(work, given):
+                if go_on(work, given):
                     going_on.append(work)
             except BaseException as error:
                 fail(stage, work, error)
@@ -166,11 +166,8 @@ class Intake:
     # -- into the store
 
     def _write(self, work: CallbackUnderWay) -> Sequence[tuple[str, bytes]]:
-        work.decisions = self._decide(work.events)
-        return _rendered(work.events)
-
-    def _decide(self, events: Sequence[Event]) -> list[RoutingDecision]:
-        return [self._router.decide(event) for event in events]
+        work.decisions = list(map(self._router.decide, work.events))
+        return list(map(render, work.events))
 
     def _written(self, work: CallbackUnderWay, written: Sequence[tuple[str, bytes]]) -> bool:
         try:
@@ -197,8 +194,9 @@ class Intake:
     def _rows(self, work: CallbackUnderWay, written: Sequence[tuple[str, bytes]]) -> list[NewEvent]:
         endpoint, callback = work.endpoint, work.callback
         raw_type = callback.media_type
-        return [
-            new_event(
+        rows = []
+        for event, decision, rendered in zip(work.events, work.decisions, written, strict=True):
+            new = new_event(
                 event,
                 decision,
                 deliveries=self._reserve(event, decision, work.reserved) if decision.sinks else (),
@@ -209,8 +207,8 @@ class Intake:
                 trace=callback.trace,
                 placed=endpoint.reconciles,
             )
-            for event, decision, rendered in zip(work.events, work.decisions, written, strict=True)
-        ]
+            rows.append(new)
+        return rows
 
     def _reserve(self, event: Event, decision: RoutingDecision, reserved: list[str]) -> tuple[NewDelivery, ...]:
         reservations = []
@@ -244,7 +242,12 @@ class Intake:
             if error is not None:
                 work.answer(self._failures.of_store(work.endpoint, error))
             else:
-                work.answer(answer_of(partial(self._taken, work, accepted)))
+                answer: CallbackAnswer | BaseException
+                try:
+                    answer = self._taken(work, accepted)
+                except BaseException as mistake:  # a caller without an answer would wait for ever
+                    answer = mistake
+                work.answer(answer)
 
     def _give_to_lanes(self, work: CallbackUnderWay, accepted: Sequence[Accepted]) -> None:
         self._journal.stored(work.events, work.decisions, accepted, work.callback)
@@ -275,7 +278,3 @@ class Intake:
             self._journal.broken(source, "acknowledge", error, redacted=work.endpoint.redaction is not None)
             return CallbackAnswer(200, usual)
         return CallbackAnswer(200, usual) if own is None else CallbackAnswer(own.status, own.body, own.media_type)
-
-
-def _rendered(events: Sequence[Event]) -> list[tuple[str, bytes]]:
-    return [render(event) for event in events]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from gateway.model import Event, Trust, Verified
 from gateway.plugin import Callback, Source
@@ -35,8 +37,7 @@ class SourceEndpoint:
         return self.source.media_types
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackAnswer:
+class CallbackAnswer(msgspec.Struct, frozen=True):
     """The answer to a callback that was taken."""
 
     status: int
@@ -49,8 +50,7 @@ Answered = Callable[[CallbackAnswer | BaseException], None]
 """Hears once what became of a callback: its answer, a `Problem` that was counted and kept, or a mistake of ours."""
 
 
-@dataclass(slots=True, eq=False)
-class CallbackUnderWay:
+class CallbackUnderWay(msgspec.Struct, eq=False):
     """A callback on its way through the stages; each fills in what it found."""
 
     endpoint: SourceEndpoint
@@ -59,7 +59,7 @@ class CallbackUnderWay:
     verified: Verified = _NOT_YET
     events: Sequence[Event] = ()
     decisions: Sequence[RoutingDecision] = ()
-    reserved: list[str] = field(default_factory=list)  # sinks of which a slot is held for it
+    reserved: list[str] = msgspec.field(default_factory=list)  # sinks of which a slot is held for it
     queued: bool = False  # for the store, which answers it
     is_answered: bool = False
 

@@ -12,7 +12,7 @@ from gateway.errors import StoreKeyMissing
 from gateway.events.cloudevents import from_document
 from gateway.events.event_annotations import keep_json
 from gateway.events.struct_json import read_compact
-from gateway.model import Event, Outcome, shown_variant
+from gateway.model import Event, Outcome, Value, shown_variant
 from gateway.states import DeadReason, DeliveryState, OutcomeName
 from gateway.store.engine.encrypted_rows import MEMO, EventKey, decrypt, open_event
 from gateway.store.engine.session import Session
@@ -22,7 +22,7 @@ from gateway.store.records import Claim, FencingToken, Held, Lease, NewEvent, Ra
 DETAIL_CHARS_MAX = 2000  # characters of a detail that are kept
 
 
-class EventIn(NamedTuple):
+class EventIn(Value, frozen=True):
     """One event row to insert, if its (source, id, variant) is free. `forced`: also where it is only
     remembered, or its seal would quarantine it, because that was decided."""
 
@@ -32,7 +32,7 @@ class EventIn(NamedTuple):
     forced: bool = False
 
 
-class Kept(NamedTuple):
+class Kept(Value, frozen=True):
     """An inserted event row: whether it is held, whether its deliveries are ranked last, and what they are."""
 
     held: Held | None

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
+
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.records import Accepted
 
@@ -24,31 +26,28 @@ class Waiter(Protocol):
 W = TypeVar("W")
 
 
-class ToldWaiter(Generic[W]):
+class ToldWaiter(msgspec.Struct, Generic[W], eq=False):
     """For an accept: has `tell` called with `about`, what became of the events, and what it failed with. It costs less than a future, whose callback
     is a turn of the loop away."""
 
-    __slots__ = ("_about", "_done", "_tell")
-
-    def __init__(self, tell: Callable[[W, Sequence[Accepted], BaseException | None], None], about: W) -> None:
-        self._tell = tell
-        self._about = about
-        self._done = False
+    tell: Callable[[W, Sequence[Accepted], BaseException | None], None]
+    about: W
+    is_told: bool = False
 
     def done(self) -> bool:
         """Whether it was told."""
-        return self._done
+        return self.is_told
 
     def set_result(self, answer: object, /) -> None:
         """It was stored."""
-        self._done = True
+        self.is_told = True
         assert isinstance(answer, list)  # of Accepted
-        self._tell(self._about, answer, None)
+        self.tell(self.about, answer, None)
 
     def set_exception(self, error: BaseException, /) -> None:
         """It failed."""
-        self._done = True
-        self._tell(self._about, (), error)
+        self.is_told = True
+        self.tell(self.about, (), error)
 
 
 Waiting = tuple[Waiter, object, BaseException | None]

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal, TypeVar, overload
 
+import msgspec
+
 from gateway.errors import StoreBusy, StoreError, StoreUnavailable
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.commit_waiters import ToldWaiter, Waiter, Waiting, resolve_all
@@ -46,20 +48,15 @@ class Kind(enum.Enum):
 Work = Callable[[Bulk], object] | Sequence[object]  # of calls; of the other kinds
 
 
-class Item:
+class Item(msgspec.Struct, eq=False):
     """One piece of work, and who waits for it."""
 
-    __slots__ = ("expired", "future", "kind", "since", "size", "work")
-
-    def __init__(
-        self, kind: Kind, work: Work, size: int, future: Waiter | asyncio.Future[Any] | None, since: float
-    ) -> None:
-        self.kind = kind
-        self.work = work
-        self.size = size
-        self.future = future
-        self.since = since
-        self.expired = False  # its waiter was told no; what has not begun by then is not begun any more
+    kind: Kind
+    work: Work
+    size: int
+    future: Waiter | asyncio.Future[Any] | None
+    since: float
+    expired: bool = False  # its waiter was told no; what has not begun by then is not begun any more
 
 
 class Queue:
@@ -112,7 +109,9 @@ class Queue:
             item = Item(kind, work, size, future, now)
             if kind is Kind.ACCEPT:
                 self._check(now)
-                self._watch(item)
+                self._forget_answered()
+                self._watched.append(item)
+                self._watch_time()
                 self._accepted_at = now
             self._items.append(item)
             self._bytes += size
@@ -123,6 +122,7 @@ class Queue:
         """Queue what came together at once: work, its bytes, and who waits. Where one finds no room, its waiter is told that."""
         refused: list[Waiting] = []
         now = time.monotonic()
+        self._forget_answered()
         with self._ready:
             closed = StoreUnavailable("the store is closed") if self._closing or self._loop is None else None
             for work, size, waiter in accepts:
@@ -134,10 +134,11 @@ class Queue:
                     refused.append((waiter, None, error))
                     continue
                 item = Item(Kind.ACCEPT, work, size, waiter, now)
-                self._watch(item)
+                self._watched.append(item)
                 self._items.append(item)
                 self._bytes += size
                 self._accepted_at = now
+        self._watch_time()
         if self._loop is not None:
             self._call_thread(self._loop, now)
         resolve_all(refused)
@@ -184,13 +185,15 @@ class Queue:
                 self._items.appendleft(item)
                 self._bytes += item.size
 
-    def _watch(self, item: Item) -> None:
+    def _forget_answered(self) -> None:
         watched = self._watched
-        while watched and watched[0].future is not None and watched[0].future.done():
+        while watched and (future := watched[0].future) is not None and future.done():
             watched.popleft()
-        watched.append(item)
-        if self._timer is None and self._loop is not None:
-            self._timer = self._loop.call_later(ANSWER_SECONDS, self._expire)
+
+    def _watch_time(self) -> None:
+        if self._timer is None and self._watched and self._loop is not None:
+            with suppress(MemoryError):  # what is queued is queued; the next one asks for it again
+                self._timer = self._loop.call_later(ANSWER_SECONDS, self._expire)
 
     def _expire(self) -> None:
         """Tell those no who have waited too long. One timer for all, because nearly every accept is answered in time."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from gateway.model import Event, shown_variant
@@ -48,12 +49,16 @@ def accept(session: Bulk, callbacks: Sequence[Sequence[NewEvent]], owner: str) -
             answers[n] = _placed(session, events[n], owner)
         for wave in waves:
             kept = session.insert([EventIn(events[n]) for n in wave], owner)
-            known = [n for n, one in zip(wave, kept, strict=True) if one is None]
-            answers.update((n, _answer(events[n], True, one)) for n, one in zip(wave, kept, strict=True) if one)
+            known = []
+            for n, stored in zip(wave, kept, strict=True):
+                if stored is None:
+                    known.append(n)
+                else:
+                    answers[n] = _answer(events[n], True, stored)
             if known:
                 answers.update(transaction(session, partial(_all_known, session, {n: events[n] for n in known}, owner)))
-    flat = iter([answers[n] for n in range(len(events))])
-    return [[next(flat) for _ in callback] for callback in callbacks]
+    flat = map(answers.__getitem__, range(len(events)))
+    return [list(islice(flat, len(callback))) for callback in callbacks]
 
 
 def _placed(session: Bulk, new: NewEvent, owner: str) -> Accepted:

@@ -18,6 +18,7 @@ from gateway.store.sqlite.session import Role
 from gateway.store.sqlite.used_seals import used_seals
 
 FRESH, BEHIND, LEASED, LAST = (int(rank) for rank in (Rank.FRESH, Rank.BEHIND, Rank.LEASED, Rank.LAST))
+_KEPT: Final = Kept(None, False, (), ())  # as most that go nowhere
 _COLUMNS: Final = "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing, trust, supersedes, trace, cause"
 # Plain marks, because Python 3.12.0 to 3.12.3 takes a numbered one for a name and warns. Of plain values, because to insert
 # what a SELECT gives takes SQLite twice as long: whatever it would ask is asked before.
@@ -63,7 +64,7 @@ class SqliteBulk(SqliteLeases):
             if seq is None:
                 kept.append(None)
             elif held is not None or not row.new.deliveries:
-                kept.append(Kept(held, weak, (), ()))
+                kept.append(_KEPT if held is None and not weak else Kept(held, weak, (), ()))
             else:
                 kept.append(self._insert_deliveries(row.new, seq, now, gates, owner, weak))
         return kept
