@@ -168,7 +168,7 @@ class ValueUnreadable(StoreError):
     """A stored value will never be opened: its key is lost, or it was changed or moved; the text says which."""
 
 
-class StoreHeld(StoreError):
+class StoreInUse(StoreError):
     """Another process holds this SQLite file; the text names it."""
 
 

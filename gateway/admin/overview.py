@@ -41,7 +41,7 @@ def overview(
         waiting=sum(one.waiting for one in sinks),
         sending=sum(one.sending for one in sinks),
         dead=sum(one.dead for one in sinks),
-        held=admin.held(),
+        held=admin.held_events(),
         oldest_waiting_at=min((one.oldest_waiting_at for one in sinks if one.oldest_waiting_at), default=None),
     )
     running = [ServingItem(name=one.name, since=stamp(one.since)) for one in admin.serving()]

@@ -159,7 +159,7 @@ def delivery_filter(
         event=asked.event,
         sink=of_sink and tuple(known_sink(queries, sinks, name) for name in of_sink),
         state=asked.state,
-        held=asked.held,
+        waits_for=asked.held,
         reason=asked.reason,
         source=of_source and tuple(known_source(queries, sources, name) for name in of_source),
         type=of_type and tuple(known_type(glob) for glob in of_type),

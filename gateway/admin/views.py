@@ -74,7 +74,7 @@ def delivery_fields(row: DeliveryRow) -> dict[str, object]:
         "event_ref": row.event_ref,
         "sink": row.sink,
         "state": row.state,
-        "held": row.held,
+        "held": row.waits_for,
         "reason": row.reason,
         "attempts": row.attempts,
         "round": row.round,
@@ -113,7 +113,7 @@ def next_try(row: DeliveryRow) -> NextTry | None:
     """When it is tried next, and what it waits for."""
     match row.state:
         case "waiting":
-            why = "a free place" if row.held is None else WAIT_TEXTS[row.held]
+            why = "a free place" if row.waits_for is None else WAIT_TEXTS[row.waits_for]
             return NextTry(at=stamp(row.next_attempt_at), why=f"it waits for {why}")
         case "sending":
             return NextTry(at=None, why="it is being sent now")
@@ -220,7 +220,7 @@ def store_status(status: Status) -> StoreStatus:
         url=status.url,
         schema_version=status.schema,
         events=status.events,
-        held=status.held,
+        held=status.held_events,
         waiting=status.waiting,
         dead=status.dead,
         refused=status.refused,

@@ -30,7 +30,7 @@ class ListenLoop:
         self._lines = lines
         self._keys = keys
         self._lease_seconds = timeout + LEASE_SPARE_SECONDS
-        self._held: PulledEvent | None = None
+        self._fetched: PulledEvent | None = None
         self._last: PulledEvent | None = None
         self._pauses = RisingPause(*RETRY_SECONDS)
         self._pause = 0.0  # before the next fetch
@@ -62,7 +62,7 @@ class ListenLoop:
         """One delivery, held; or nothing, after half a minute or a pause."""
         await asyncio.sleep(self._pause)
         try:
-            self._held, why = await self._client.fetch(self._lease_seconds)
+            self._fetched, why = await self._client.fetch(self._lease_seconds)
         except GatewayError as error:
             if isinstance(error, RefusedElsewhere) and error.status in FOR_GOOD:
                 raise
@@ -83,7 +83,7 @@ class ListenLoop:
         self._pause = self._pauses.failed()
 
     async def _carry(self) -> None:
-        fetched = self._held
+        fetched = self._fetched
         if fetched is None:
             return
         self._last = fetched
@@ -96,7 +96,7 @@ class ListenLoop:
         except GatewayError as error:
             lost = isinstance(error, RefusedElsewhere) and error.status == LEASE_LOST
             output.remark("its lease had ended: it comes again" if lost else str(error).splitlines()[0])
-        self._held = None
+        self._fetched = None
         if not posted.reached:
             self._rest(f"nothing answers at {self._target.url}: is your program running?")
 
@@ -115,14 +115,14 @@ class ListenLoop:
         return key == QUIT
 
     async def _release_rest(self) -> None:
-        if self._held is None:
+        if self._fetched is None:
             return
         try:
-            await self._client.give_back(self._held)
+            await self._client.give_back(self._fetched)
         except GatewayError as error:
             output.remark(
                 f"it could not be handed back, and comes again when its lease ends: {str(error).splitlines()[0]}"
             )
         else:
             output.remark("one delivery is handed back untouched")
-        self._held = None
+        self._fetched = None

@@ -49,7 +49,7 @@ def event_row(item: Item) -> EventRow:
 
 def delivery_row(item: Item) -> DeliveryRow:
     """A delivery as listed."""
-    return _row(DeliveryRow, item, "next_attempt_at", "finished_at", "received_at")
+    return _row(DeliveryRow, item, "next_attempt_at", "finished_at", "received_at", waits_for=item["held"])
 
 
 def attempt_row(item: Item) -> AttemptRow:

@@ -60,7 +60,7 @@ def attempt_object(row: AttemptRow) -> dict[str, object]:
 
 def delivery_state(row: DeliveryRow) -> str:
     """Its state, and what it waits for or why it is dead."""
-    because = row.held or row.reason
+    because = row.waits_for or row.reason
     return f"{row.state} ({because})" if because else row.state
 
 

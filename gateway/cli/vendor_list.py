@@ -58,7 +58,7 @@ def ask_vendor(loaded: Loaded, admin: StoreAdmin, name: str, since: timedelta | 
     while admin.once(partial(reconciliation.note_step, source=name, keep=keep, first=first, most=NOTED_ROWS)):
         first = False
     owner = f"command line {secrets.token_hex(6)}"
-    with _held(admin, name, owner, dry_run=dry_run) as row:
+    with _leased(admin, name, owner, dry_run=dry_run) as row:
         run = begun(options, row.now, row.known_from)
         wanted = row.now - round(options.since.total_seconds() * 1000)
         asked = AskedList(run, run.since, wanted)
@@ -71,7 +71,7 @@ def ask_vendor(loaded: Loaded, admin: StoreAdmin, name: str, since: timedelta | 
 
 
 @contextmanager
-def _held(admin: StoreAdmin, name: str, owner: str, *, dry_run: bool) -> Iterator[ReconciliationRow]:
+def _leased(admin: StoreAdmin, name: str, owner: str, *, dry_run: bool) -> Iterator[ReconciliationRow]:
     if dry_run:
         yield admin.ask(reconciliation.rows)[name]
         return

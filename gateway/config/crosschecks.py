@@ -247,15 +247,15 @@ def _unmatchable(table: Table, route: RouteSettings, settings: Settings) -> Iter
 
 def clear_text(root: YamlNode, mode: int, scalars: Sequence[Scalar]) -> Iterator[Diagnostic]:
     """Warning: a file with secrets in clear that others can read. Keys of the example are known to everybody anyway."""
-    held = [
+    clear = [
         one for one in scalars if one.secret and not one.substituted and one.text and not one.text.startswith("demo-")
     ]
-    if mode & 0o044 and held:
+    if mode & 0o044 and clear:
         yield Diagnostic(
             file=root.file,
-            path=held[0].path,
-            line=held[0].line,
-            column=held[0].column,
+            path=clear[0].path,
+            line=clear[0].line,
+            column=clear[0].column,
             found="the configuration holds secrets and can be read by group or others",
             hint="run `chmod 600` on it, or move the secrets to variables or files: ${NAME}, ${file:/path}",
         )

@@ -163,9 +163,9 @@ class Claimer:
     # -- how many
 
     def _room(self) -> int:
-        if not self.due or self._slots.held > self._slots.threshold:
+        if not self.due or self._slots.occupied > self._slots.threshold:
             return 0
-        most = min(self._slots.limit - self._slots.held, CLAIM_BATCH_MAX)
+        most = min(self._slots.limit - self._slots.occupied, CLAIM_BATCH_MAX)
         return most if self._slots.pace is None else min(most, max(self._slots.pace.free(self._clock.monotonic()), 1))
 
     def _batch_room(self, gathering: Gathering) -> int:

@@ -195,7 +195,7 @@ class Dispatcher:
         """The sinks that are being opened, carry something, wait for its outcome to be written, or let go of something."""
         letting_go = self._poll.erasures.busy
         return [
-            name for name, lane in self.lanes.items() if lane.held or not lane.opened.is_set() or name in letting_go
+            name for name, lane in self.lanes.items() if lane.occupied or not lane.opened.is_set() or name in letting_go
         ]
 
     @property

@@ -70,9 +70,9 @@ class Lane:
         self._activity.publish("sink", body | {"reason": gate.reason}, sink=gate.sink)
 
     @property
-    def held(self) -> int:
+    def occupied(self) -> int:
         """Slots that are taken."""
-        return self.slots.held
+        return self.slots.occupied
 
     @property
     def pace(self) -> Pace | None:

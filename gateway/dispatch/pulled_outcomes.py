@@ -49,14 +49,14 @@ class PulledOutcomes:
     async def end(self, receipts: Sequence[Receipt], result: AttemptResult) -> Sequence[bool]:
         """End these leases with one result: a receipt for people, or what failed. False: the lease was lost. Raises StoreError."""
         leases = await self._store.leased(self._sink, [(one.delivery, one.token) for one in receipts])
-        held = {
+        mine = {
             receipt: (lease, self._record(receipt, lease, result, self._decide(lease, result)))
             for receipt, lease in zip(receipts, leases, strict=True)
             if lease is not None
         }
-        done = await self._store.settle([record.settlement for _, record in held.values()]) if held else ()
-        kept = dict(zip(held, done, strict=True))
-        for receipt, (lease, record) in held.items():
+        done = await self._store.settle([record.settlement for _, record in mine.values()]) if mine else ()
+        kept = dict(zip(mine, done, strict=True))
+        for receipt, (lease, record) in mine.items():
             if kept[receipt]:
                 self._report(receipt, lease, result, record)
         self.waiters.call()  # because one that is due at once, or the next of its stream, may be there
@@ -69,10 +69,10 @@ class PulledOutcomes:
     async def give_back(self, receipts: Sequence[Receipt]) -> Sequence[bool]:
         """Give these back as they were, without an attempt; False: the lease was lost. Raises StoreError."""
         pairs = [(one.delivery, one.token) for one in receipts]
-        held = await self._store.leased(self._sink, pairs)
-        await self._store.release([pair for pair, lease in zip(pairs, held, strict=True) if lease is not None])
+        leases = await self._store.leased(self._sink, pairs)
+        await self._store.release([pair for pair, lease in zip(pairs, leases, strict=True) if lease is not None])
         self.waiters.call()
-        return [lease is not None for lease in held]
+        return [lease is not None for lease in leases]
 
     def report_lost(self, lease: Lease) -> None:
         """The lease before this one ended without a word."""

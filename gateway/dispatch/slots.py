@@ -19,12 +19,14 @@ from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
-JOINED_HELD_MAX: Final = 1000  # deliveries in hand that wait to be joined, because each is held with its event
+JOINED_SLOTS_MAX: Final = 1000  # deliveries in hand that wait to be joined, because each is held with its event
 ALONE_MAX: Final = 10_000  # deliveries that go for themselves, because each is remembered
 LEASE_SPARE_SECONDS = 30.0  # a lease lasts so much longer than the timeout
-HELD_WORK_SECONDS: Final = 0.5  # of work that a quick sink has in hand, because what is handed over need not be claimed
+QUICK_WORK_SECONDS: Final = (
+    0.5  # of work that a quick sink has in hand, because what is handed over need not be claimed
+)
 QUICK_FACTOR_MAX: Final = 8  # times its concurrency at most; an outcome that is not written yet holds its slot too
-QUICK_HELD_MAX: Final = 500  # deliveries of a quick sink, because each is held with its event
+QUICK_SLOTS_MAX: Final = 500  # deliveries of a quick sink, because each is held with its event
 _USUAL_SHARE: Final = 1 / 32  # of one attempt in what its sink usually takes
 
 
@@ -61,11 +63,11 @@ class Slots:
         self._threshold = policy.concurrency if self.pace is None else policy.concurrency - 1
         self._limit = policy.concurrency * (2 if self.pace is None else 1)
         if self.joined_max > 1:
-            self._threshold = max(self._threshold, min(policy.concurrency * self.joined_max, JOINED_HELD_MAX))
+            self._threshold = max(self._threshold, min(policy.concurrency * self.joined_max, JOINED_SLOTS_MAX))
             self._limit = 2 * self._threshold
         # with a directory each owner has a pace of his own, and batches are large already
         self._grows = self.joined_max == 1 and self.gathering is None and self.pace is None and policy.owners is None
-        self._usual = HELD_WORK_SECONDS  # seconds of an attempt
+        self._usual = QUICK_WORK_SECONDS  # seconds of an attempt
         self.leased: dict[int, LeasedDelivery] = {}
         self._unwritten: set[int] = set()  # deliveries that were tried, and whose outcomes are not written
         self.alone: set[int] = set()  # deliveries whose last batch failed as a whole: next time each goes for itself
@@ -96,12 +98,12 @@ class Slots:
     def limit(self) -> int:
         """How many deliveries may be held: twice the concurrency, more where they are carried within half a second."""
         usual = self._usual
-        if not self._grows or usual >= HELD_WORK_SECONDS / 2:
+        if not self._grows or usual >= QUICK_WORK_SECONDS / 2:
             return self._limit
         concurrency = self.policy.concurrency
-        if usual * QUICK_FACTOR_MAX <= HELD_WORK_SECONDS:
-            return max(min(concurrency * QUICK_FACTOR_MAX, QUICK_HELD_MAX), self._limit)
-        return max(min(int(concurrency * HELD_WORK_SECONDS / usual), QUICK_HELD_MAX), self._limit)
+        if usual * QUICK_FACTOR_MAX <= QUICK_WORK_SECONDS:
+            return max(min(concurrency * QUICK_FACTOR_MAX, QUICK_SLOTS_MAX), self._limit)
+        return max(min(int(concurrency * QUICK_WORK_SECONDS / usual), QUICK_SLOTS_MAX), self._limit)
 
     @property
     def threshold(self) -> int:
@@ -109,7 +111,7 @@ class Slots:
         return self._threshold if self.limit == self._limit else self.limit // 2
 
     @property
-    def held(self) -> int:
+    def occupied(self) -> int:
         """Slots that are taken."""
         return len(self.leased) + len(self._reserved) + self.asking
 
@@ -126,7 +128,7 @@ class Slots:
 
     def reserve(self, limit: int) -> int | None:
         """The lease (ms) of one fresh delivery, if fewer than `limit` slots are taken and it can be carried at once."""
-        if self.gathering is not None or not self.may_go or self.held >= limit:
+        if self.gathering is not None or not self.may_go or self.occupied >= limit:
             return None
         if self.pace is not None:
             if self.pace.free(self._clock.monotonic()) < 1:
@@ -237,7 +239,7 @@ class Slots:
     def shed(self) -> None:
         """Give back what has not begun and is far more than `limit`, because a sink that was quick is slow now: a lease must not
         end while what it is of waits for a worker."""
-        surplus = self.held - self.limit
+        surplus = self.occupied - self.limit
         if not self._grows or surplus <= self.limit / 2:
             return
         waiting = self._workers.take_back()

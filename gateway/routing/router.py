@@ -132,11 +132,11 @@ class _Evaluation:
 class _Clause:
     """One key of `match`: any of several globs, compared with the whole value, case-sensitively."""
 
-    def __init__(self, route: str, key: str, globs: Sequence[str], held: Sequence[str]) -> None:
+    def __init__(self, route: str, key: str, globs: Sequence[str], satisfied: Sequence[str]) -> None:
         self.field = _field(key)
         self.plain = frozenset(glob for glob in globs if not set(glob) & set("*?["))
         self.patterns = [re.compile(translate(glob)) for glob in globs if glob not in self.plain]
-        self._failed = _Failed(route, {"held": list(held), "clause": key, "pattern": list(globs)})
+        self._failed = _Failed(route, {"held": list(satisfied), "clause": key, "pattern": list(globs)})
 
     def holds(self, value: str | None) -> bool:
         if not value:
@@ -174,8 +174,10 @@ class _CompiledRoute:
             raise ValueError(f"route {route.name}: match has no key {unknown[0]!r}; known: {', '.join(MATCH_KEYS)}")
         keys = list(route.match)
         self.clauses = [_Clause(route.name, key, route.match[key], keys[:n]) for n, key in enumerate(keys)]
-        held = [*keys, "where"] if self.where is not None else keys
-        matched = {"route": route.name, "held": held, "to": list(route.to)} | ({"stop": True} if route.stop else {})
+        satisfied = [*keys, "where"] if self.where is not None else keys
+        matched = {"route": route.name, "held": satisfied, "to": list(route.to)} | (
+            {"stop": True} if route.stop else {}
+        )
         globs = alarm_globs(route.match.get("type", ()))
         self._alarms = _Clause(route.name, "type", globs, ()) if globs else None
         self._no_alarms = _Failed(route.name, {"held": [], "clause": "type", "pattern": list(RECORDINGS)})
@@ -188,8 +190,8 @@ class _CompiledRoute:
         self._where_failed = _Failed(route.name, self._where_said(keys))
         self._error_head = encode_json({"route": route.name, **self._where_said(keys)})[:-1] + ',"error":'
 
-    def _where_said(self, held: Sequence[str]) -> Mapping[str, object]:
-        return {"held": list(held), "clause": "where", "pattern": None if self.where is None else self.where.text}
+    def _where_said(self, satisfied: Sequence[str]) -> Mapping[str, object]:
+        return {"held": list(satisfied), "clause": "where", "pattern": None if self.where is None else self.where.text}
 
     def evaluate(self, event: Event, scene: _Evaluation, spared: Sequence[str]) -> Verdict:
         """What this route says of the event; `spared` are sinks that do not get it whatever the routes say."""

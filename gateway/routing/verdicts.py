@@ -27,7 +27,7 @@ def _lines(verdict: Mapping[str, Any]) -> Iterator[str]:
     if verdict.get("reached") is False:
         yield f"- {name}: not reached, because a route before it stops the search"
         return
-    held = ", ".join(verdict["held"])
+    satisfied = ", ".join(verdict["held"])
     if "to" in verdict:
         stop = "; the search ends here (stop)" if verdict.get("stop") else ""
         yield f"+ {name}: matched, to {', '.join(verdict['to']) or 'no sink'}{stop}"
@@ -35,11 +35,11 @@ def _lines(verdict: Mapping[str, Any]) -> Iterator[str]:
             yield f"    not to {', '.join(verdict['about'])}: an alarm never goes to a sink that it is about"
         if verdict.get("cause"):
             yield f"    not to {', '.join(verdict['cause'])}: a follow-up never goes to a sink that it came of"
-        yield f"    held: {held or 'it has no conditions'}"
+        yield f"    held: {satisfied or 'it has no conditions'}"
         return
     yield f"- {name}: {_why(verdict)}"
-    if held:
-        yield f"    held: {held}"
+    if satisfied:
+        yield f"    held: {satisfied}"
 
 
 def _why(verdict: Mapping[str, Any]) -> str:

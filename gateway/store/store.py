@@ -98,7 +98,7 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
     # -- life
 
     async def open(self, *, lock_wait: float = 30.0) -> None:
-        """Take the file's lock (SQLite), migrate, end this file's old leases. Raises StoreHeld, SchemaMismatch, StoreUnavailable."""
+        """Take the file's lock (SQLite), migrate, end this file's old leases. Raises StoreInUse, SchemaMismatch, StoreUnavailable."""
         loop = asyncio.get_running_loop()
         self._loop = loop
         await self._backend.acquire(lock_wait)

@@ -27,19 +27,19 @@ class Budget:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.held = 0
+        self.occupied_bytes = 0
         self._peers: dict[str, dict[Holder, int]] = {}
 
     def has_room(self, size: int) -> bool:
         """Whether nobody has to give way for so many bytes."""
-        return self.held + size <= self.most
+        return self.occupied_bytes + size <= self.most
 
     def reserve(self, holder: Holder, size: int) -> bool:
         """Count so many bytes more; others may be told to give way. False: it is this one that has to, by its caller."""
-        self.held += size
+        self.occupied_bytes += size
         mine = self._peers.setdefault(holder.peer, {})
         mine[holder] = mine.get(holder, 0) + size
-        while self.held > self.most:
+        while self.occupied_bytes > self.most:
             largest = self._largest()
             if largest is None or largest is holder:
                 return largest is None
@@ -53,14 +53,14 @@ class Budget:
         left = mine.get(holder, 0) - size
         if left > 0:
             mine[holder] = left
-            self.held -= size
+            self.occupied_bytes -= size
         else:
             self.give_back_all(holder)
 
     def give_back_all(self, holder: Holder) -> None:
         """Nothing is held here any more."""
         mine = self._peers.get(holder.peer, {})
-        self.held -= mine.pop(holder, 0)
+        self.occupied_bytes -= mine.pop(holder, 0)
         if not mine:
             self._peers.pop(holder.peer, None)
 

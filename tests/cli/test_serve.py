@@ -258,11 +258,11 @@ def test_mistakes_are_said_before_anything_is_opened(configured: Path, cli: Cli,
 def test_what_the_listeners_say_is_for_people(
     configured: Path, cli: Cli, inside: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gateway.errors import StoreHeld
+    from gateway.errors import StoreInUse
     from gateway.web import listeners
 
     def held(gateway: object, *, watch: bool) -> int:
-        raise StoreHeld("process 4711 holds gateway.db")
+        raise StoreInUse("process 4711 holds gateway.db")
 
     def broken(gateway: object) -> int:
         raise ZeroDivisionError

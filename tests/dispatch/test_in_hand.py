@@ -9,7 +9,7 @@ from itertools import takewhile
 import pytest
 
 from gateway.dispatch.lane import Lane
-from gateway.dispatch.slots import QUICK_FACTOR_MAX, QUICK_HELD_MAX
+from gateway.dispatch.slots import QUICK_FACTOR_MAX, QUICK_SLOTS_MAX
 from gateway.model import Delivery
 from gateway.store.records import Settlement
 from tests.dispatch.conftest import Build, Scripted, event, turns
@@ -50,7 +50,7 @@ async def test_before_anything_is_known_of_a_sink_it_is_not_quick(build: Build) 
 
 async def test_however_quick_a_sink_is_what_it_has_in_hand_is_bounded(build: Build) -> None:
     house = await build(Scripted("app"), delivery={"concurrency": 200})
-    assert reserved(taught(house.dispatcher.lanes["app"], 0.001)) == QUICK_HELD_MAX
+    assert reserved(taught(house.dispatcher.lanes["app"], 0.001)) == QUICK_SLOTS_MAX
 
 
 async def test_a_sink_that_hangs_once_is_not_quick_for_a_while(build: Build) -> None:
@@ -85,7 +85,7 @@ async def test_what_a_quick_sink_is_given_under_load_is_handed_over_and_not_clai
     assert house.rows("state", "attempts = 1") == ["sending"] * 16
     for _ in range(16):
         gate.release()
-    await eventually(lambda: not lane.held)
+    await eventually(lambda: not lane.occupied)
     assert set(house.rows("token")) == {1}, "nothing was claimed"
 
 
@@ -98,11 +98,11 @@ async def test_no_more_is_sent_than_twice_the_concurrency_before_its_outcomes_ar
     taught(house.dispatcher.lanes["app"], 0.001)
     may_write, settle = asyncio.Event(), house.store.settle
 
-    async def held(settlements: Sequence[Settlement]) -> Sequence[bool]:
+    async def unwritten(settlements: Sequence[Settlement]) -> Sequence[bool]:
         await may_write.wait()
         return await settle(settlements)
 
-    monkeypatch.setattr(house.store, "settle", held)
+    monkeypatch.setattr(house.store, "settle", unwritten)
     await house.put(*(event(number) for number in range(16)))
     await eventually(lambda: len(sink.ids) == 4)
     await turns()
@@ -125,10 +125,10 @@ async def test_what_a_sink_that_became_slow_has_too_much_of_goes_back_unburnt(bu
     await house.put(*(event(number) for number in range(16)))
     assert house.rows("state") == ["sending"] * 16
     lane.tend()
-    assert lane.held == 16, "it is quick still"
+    assert lane.occupied == 16, "it is quick still"
     taught(lane, 10.0)
     lane.tend()
-    await eventually(lambda: lane.held == 4)
+    await eventually(lambda: lane.occupied == 4)
     assert sorted(house.rows("state, attempts")) == [("sending", 1)] * 4 + [("waiting", 0)] * 12
     may_end.set()
     await house.later(3)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dispatch.slots import JOINED_HELD_MAX
+from gateway.dispatch.slots import JOINED_SLOTS_MAX
 from gateway.errors import Refused, Retry
 from gateway.model import Delivery
 from tests.dispatch.conftest import Batching, Build, event
@@ -72,7 +72,7 @@ async def test_what_is_held_for_company_is_bounded(build: Build) -> None:
     taken = 0
     while lane.reserve() is not None:
         taken += 1
-    assert taken <= 2 * JOINED_HELD_MAX
+    assert taken <= 2 * JOINED_SLOTS_MAX
     sink.go.set()
 
 

@@ -48,7 +48,7 @@ async def _carry_some(build: Build, shortage: Shortage, folder: Path, first: int
 def _is_over(house: House) -> bool:
     """Everything is delivered, and nothing is held."""
     lane = house.dispatcher.lanes["app"]
-    return set(house.rows()) <= {"delivered"} and not lane.held and not house.dispatcher._settler.pending
+    return set(house.rows()) <= {"delivered"} and not lane.occupied and not house.dispatcher._settler.pending
 
 
 async def _tried_at(build: Build, folder: Path, lines: int, step: int) -> None:
@@ -63,8 +63,8 @@ async def _tried_at(build: Build, folder: Path, lines: int, step: int) -> None:
                 if _is_over(house):
                     break
                 await house.later(2)
-            held = house.dispatcher.lanes["app"].held
-            assert _is_over(house), f"{house.rows()}, {held} held: there was no memory at {shortage.hit}"
+            occupied = house.dispatcher.lanes["app"].occupied
+            assert _is_over(house), f"{house.rows()}, {occupied} held: there was no memory at {shortage.hit}"
             assert len(house.dispatcher.lanes["app"].workers._workers) == CONCURRENCY, shortage.hit
             await house.close(0.05)
 

@@ -99,7 +99,7 @@ async def test_a_probe_whose_lease_was_lost_before_it_begins_is_made_again(build
     lane.slots.occupy(Dispatch([lost], probe=7), token=True)
     await house.calm()
     assert lane.prober.mark is None
-    assert lane.slots.held == 0
+    assert lane.slots.occupied == 0
     sink.script = None
     for _ in range(3):
         await house.later(60)

@@ -129,5 +129,5 @@ async def test_after_any_series_of_accidents_everything_has_arrived(build: Build
     assert {"retry", "unavailable", "delivered"} <= set(house.attempts())
     for name, lane in house.dispatcher.lanes.items():
         assert not lane.slots.leased, name
-        assert lane.held == 0, name
+        assert lane.occupied == 0, name
         assert lane.slots.pace is None or lane.slots.pace.free(clock.monotonic() + 10) == lane.slots.pace.count

@@ -73,7 +73,9 @@ def _plant(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, error: Except
 async def _idle(house: House) -> None:
     """Nothing is held any more, not in the lane, its pace, its workers or the settler."""
     lane = house.dispatcher.lanes["app"]
-    await eventually(lambda: lane.held == 0 and lane.workers.dispatches == 0 and house.dispatcher._settler.pending == 0)
+    await eventually(
+        lambda: lane.occupied == 0 and lane.workers.dispatches == 0 and house.dispatcher._settler.pending == 0
+    )
     assert lane.slots.leased == {}
     assert lane.prober.mark is None
     if lane.slots.pace is not None:
@@ -187,7 +189,7 @@ async def test_reservations_that_were_not_used_come_back_with_their_tokens(build
         assert len(taken) == lane.slots.limit
         for _ in taken:
             lane.unreserve()
-    assert lane.held == 0
+    assert lane.occupied == 0
     assert lane.slots.pace is not None
     assert lane.slots.pace._taken == 0
 

@@ -37,7 +37,7 @@ REFUSALS: dict[str, Exception] = {
 
 def _held(gateway: RunningGateway) -> int:
     lanes = gateway.gateway.dispatcher.lanes.values()
-    return sum(lane.held for lane in lanes) + sum(lane.pace._taken for lane in lanes if lane.pace is not None)
+    return sum(lane.occupied for lane in lanes) + sum(lane.pace._taken for lane in lanes if lane.pace is not None)
 
 
 async def _goes_on(gateway: RunningGateway) -> None:

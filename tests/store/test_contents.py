@@ -221,7 +221,7 @@ async def test_what_is_ranked_last_stays_last_after_a_try_and_a_person_can_end_t
     await store.settle([settlement(lease, "waiting") for lease in leases])
     assert table(url, "id, rank", "deliveries") == [(1, Rank.AGAIN), (2, Rank.LAST)]
     with StoreAdmin(url, clock=clock) as admin:
-        assert [row.held for row in admin.deliveries()] == ["last", None]
+        assert [row.waits_for for row in admin.deliveries()] == ["last", None]
         (lease,) = await store.claim("app", 1, LEASE)
         assert lease.delivery == 1
         (lease,) = await store.claim("app", 1, LEASE)

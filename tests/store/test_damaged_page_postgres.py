@@ -59,7 +59,7 @@ def test_the_store_is_counted_round_it_and_says_how_much_is_not(url: str, lost: 
     with StoreAdmin(url, clock=clock) as admin:
         status = admin.status()
         (sink,) = admin.sinks()
-    assert (status.events, status.held) == (EVENTS - len(lost), 0)
+    assert (status.events, status.held_events) == (EVENTS - len(lost), 0)
     assert status.details["damaged pages"].startswith(f"up to {len(lost)} events and 0 deliveries cannot be read")
     assert sink.waiting == EVENTS
 

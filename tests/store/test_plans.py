@@ -72,7 +72,7 @@ HOT = {
     "take": sql.TAKE,
     "take many": sql.TAKE.partition("RETURNING ")[0],
     "taken": leases._TAKEN,
-    "held": leases._HELD,
+    "leased": leases._LEASED,
     "remembered": batch._REMEMBERED,
     "lost": sql.LOST,
     "content": sql.CONTENT,

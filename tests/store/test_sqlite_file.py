@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import SchemaMismatch, StoreHeld, StoreUnavailable
+from gateway.errors import SchemaMismatch, StoreInUse, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
 from gateway.store.sqlite.session import APPLICATION_ID, SqliteSession
 from gateway.store.store import Store
@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 
 async def test_a_second_gateway_on_one_file_is_refused_naming_pid_and_file(file: Path, open_at: Opener) -> None:
     await open_at(url=f"sqlite:///{file}")
-    with pytest.raises(StoreHeld) as refused:
+    with pytest.raises(StoreInUse) as refused:
         await Store(f"sqlite:///{file}").open(lock_wait=0.15)
     assert f"pid {os.getpid()}" in str(refused.value)
     assert str(file) in str(refused.value)
@@ -72,7 +72,7 @@ async def test_the_lock_of_a_killed_process_is_free(file: Path, open_at: Opener)
 async def test_a_lock_file_whose_holder_says_nothing_is_still_a_clear_refusal(file: Path, open_at: Opener) -> None:
     await open_at(url=f"sqlite:///{file}")
     file.with_name("gateway.db.lock").write_text("")
-    with pytest.raises(StoreHeld, match="has not said its pid"):
+    with pytest.raises(StoreInUse, match="has not said its pid"):
         await Store(f"sqlite:///{file}").open(lock_wait=0)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import SchemaMismatch, StoreError, StoreHeld
+from gateway.errors import SchemaMismatch, StoreError, StoreInUse
 from gateway.runtime.clock import Clock
 from gateway.store.engine.numbers import go_on_after
 from gateway.store.engine.tables import StoreTable, schema
@@ -210,9 +210,9 @@ async def test_a_store_that_is_served_or_has_something_in_it_is_refused(
     store: Store = await opened(clock=Clock())  # because a sign of life is measured by the server's clock
     await store.serving(("app",))
     served, other = parse_address(url), parse_address(f"sqlite:///{tmp_path}/other.db")
-    with pytest.raises(StoreHeld, match="stop it first"):
+    with pytest.raises(StoreInUse, match="stop it first"):
         transfers.copy(served, other, silent)
-    with pytest.raises(StoreHeld, match="stop it first"):
+    with pytest.raises(StoreInUse, match="stop it first"):
         transfers.copy(parse_address(full), served, silent)
     await take(store, new(1, "app"))
     assert transfers.export_to(served, io.BytesIO().write, silent) > 2  # beside it, an export may be made

@@ -13,7 +13,7 @@ from shutil import rmtree
 import pytest
 import structlog
 
-from gateway.errors import StoreError, StoreHeld
+from gateway.errors import StoreError, StoreInUse
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.sqlite.error_texts import explain
 from gateway.store.sqlite.owner_lock import OwnerLock
@@ -196,7 +196,7 @@ async def test_a_second_gateway_says_at_once_that_it_waits_and_for_whom(tmp_path
     assert lines[0]["event"] == "waiting_for_store"
     assert f"pid {os.getpid()}" in lines[0]["held_by"]
     assert str(tmp_path / "g.db") in lines[0]["store"]
-    with structlog.testing.capture_logs() as lines, pytest.raises(StoreHeld):
+    with structlog.testing.capture_logs() as lines, pytest.raises(StoreInUse):
         await Store(url).open(lock_wait=0)
     assert not lines
     await first.close()

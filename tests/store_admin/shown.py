@@ -17,5 +17,5 @@ async def settle(store: Store, sink: str, state: str, **changes: object) -> None
 # -- deliveries and what they wait for
 
 
-def held(admin: StoreAdmin) -> list[str | None]:
-    return [row.held for row in admin.deliveries()]
+def waits_for(admin: StoreAdmin) -> list[str | None]:
+    return [row.waits_for for row in admin.deliveries()]

@@ -96,7 +96,7 @@ async def test_a_dead_delivery_of_a_stream_gets_behind_its_head(store: Store, ad
     (dead,) = await claim(store)
     await settle(store, dead, "dead")
     admin.retry(dead.delivery)
-    assert [row.held for row in admin.deliveries()] == [None, "order"]
+    assert [row.waits_for for row in admin.deliveries()] == [None, "order"]
     (second,) = await claim(store)
     await settle(store, second, "delivered")
     (again,) = await claim(store)

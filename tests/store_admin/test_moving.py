@@ -131,7 +131,7 @@ async def test_what_is_added_to_an_ordered_sink_waits_behind_its_stream(
     await take(store, new(2, "app", key=stream), new(1), new(event(3, domain=None, app=None, stream=None)))
     admin.replay(f"{1:032x}", sinks=["app", "ops"])
     admin.replay(f"{3:032x}", sinks=["app"])
-    assert [(row.sink, row.held) for row in admin.deliveries()] == [
+    assert [(row.sink, row.waits_for) for row in admin.deliveries()] == [
         ("app", None),
         ("ops", None),
         ("app", "order"),

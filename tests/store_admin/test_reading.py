@@ -241,7 +241,7 @@ async def test_the_status_counts_everything_and_names_the_store_without_secrets(
     store.keep_refusal(refusal(1))
     await store.ping()
     found = admin.status()
-    assert (found.events, found.held, found.waiting, found.dead, found.refused) == (3, 1, 2, 1, 1)
+    assert (found.events, found.held_events, found.waiting, found.dead, found.refused) == (3, 1, 2, 1, 1)
     assert found.oldest_waiting_at == AT
     assert found.schema >= 1
     assert found.url.split(":")[0] == url.split(":", maxsplit=1)[0]

@@ -64,7 +64,7 @@ async def test_a_retry_comes_when_its_time_has_come_and_not_before() -> None:
         gateway.recorder().answers.append(Retry("not now", timedelta(hours=2)))
         await gateway.send()
         [waiting] = gateway.deliveries("app", state="waiting")
-        assert (waiting.held, waiting.last_error) == ("retry", "not now")
+        assert (waiting.waits_for, waiting.last_error) == ("retry", "not now")
         await gateway.advance(2 * 3600 - 120)
         assert gateway.delivered() == []
         await gateway.advance(180)

@@ -62,7 +62,7 @@ BESIDE: dict[str, Callable[[StoreQueries], object]] = {
     "sinks": lambda queries: queries.sinks(),
     "sink names": lambda queries: queries.sink_names(),
     "loads": lambda queries: queries.loads(),
-    "held": lambda queries: queries.held(),
+    "held": lambda queries: queries.held_events(),
     "sources": lambda queries: queries.sources(),
     "jobs": lambda queries: [queries.jobs(), queries.ask(lambda session: free_jobs.free(session, "me"))],
     "status": lambda queries: [queries.status(), queries.serving(), queries.cipher_keys()],

@@ -47,7 +47,7 @@ def test_the_largest_body_of_the_address_that_holds_most_gives_way() -> None:
     assert budget.reserve(fresh, 150_000)
     assert [one.told != [] for one in (small, large, other, fresh)] == [False, True, False, False]
     assert (large.told[0].status, large.told[0].code) == (503, "unverified_budget")
-    assert budget.held == 750_000
+    assert budget.occupied_bytes == 750_000
     assert not budget.reserve(other, 300_000), "who holds most is told by its caller, when it is the one that asks"
 
 
@@ -72,11 +72,11 @@ def test_what_is_given_back_is_not_held() -> None:
     budget.reserve(one, 300)
     budget.reserve(other, 400)
     budget.give_back(one, 100)
-    assert budget.held == 600
+    assert budget.occupied_bytes == 600
     budget.give_back_all(one)
     budget.give_back_all(one)
     budget.give_back(other, 400)
-    assert (budget.held, budget._peers) == (0, {})
+    assert (budget.occupied_bytes, budget._peers) == (0, {})
 
 
 @contextlib.contextmanager
@@ -98,14 +98,14 @@ def budgets(monkeypatch: pytest.MonkeyPatch) -> list[Budget]:
     return made
 
 
-def until(served: Served, budget: Budget, held: int) -> None:
+def until(served: Served, budget: Budget, occupied_bytes: int) -> None:
     """Wait, by asking the loop, until so much is held."""
 
     def holds() -> bool:
         asyncio.run_coroutine_threadsafe(asyncio.sleep(0), served.loop).result(PATIENCE_S)
-        return budget.held == held
+        return budget.occupied_bytes == occupied_bytes
 
-    patience.until(holds, said=lambda: f"{budget.held} bytes are held, not {held}")
+    patience.until(holds, said=lambda: f"{budget.occupied_bytes} bytes are held, not {occupied_bytes}")
 
 
 def test_past_the_budget_an_unfinished_body_is_answered_503_and_others_are_served(budgets: list[Budget]) -> None:
@@ -175,7 +175,7 @@ def test_a_source_that_fails_and_a_caller_that_leaves_give_their_bytes_back(budg
         raise Problem(503, "over_limits", "full", retry_after=1)
 
     async def slow(callback: Any) -> Any:
-        assert budgets[0].held == 0, "what is verified does not count"
+        assert budgets[0].occupied_bytes == 0, "what is verified does not count"
         return Answer()
 
     with serving() as served:
@@ -229,13 +229,13 @@ def test_with_trusted_proxies_it_is_the_forwarded_address_that_counts(budgets: l
     configured = settings(server={"unverified_bytes": MOST, "trusted_proxies": networks("127.0.0.0/8")})
     with Served(Behind(configured), limits=PATIENT) as served, contextlib.ExitStack() as stack:
         clients: list[Client] = []
-        held = 0
+        occupied_bytes = 0
         for n, size in ((1, 250_000), (2, 200_000), (2, 190_000), (2, 180_000)):
             client = stack.enter_context(served.public())
             head = HEAD[:-2] % 262_144 + f"X-Forwarded-For: 192.0.2.{n}\r\n\r\n".encode()
             clients.append(client.send(head + b"x" * size))
-            held += size
-            until(served, budgets[0], held)
+            occupied_bytes += size
+            until(served, budgets[0], occupied_bytes)
         stack.enter_context(served.public()).send(HEAD % 262_144 + b"x" * 240_000)
         assert clients[1].reply().status == 503
 

@@ -161,7 +161,7 @@ async def test_a_body_that_finds_no_room_is_read_as_before() -> None:
     budget = Budget(len(CALLBACK))
     door = await taught(TITLED, budget=budget)
     await door.answers([TITLED])
-    assert (door.known, budget.held) == (1, 0)
+    assert (door.known, budget.occupied_bytes) == (1, 0)
     connection, _ = door.connect()
     assert budget.reserve(connection, 1)
     await door.answers([TITLED])

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gateway.config.grammar.listeners import callback_url
-from gateway.errors import StoreHeld
+from gateway.errors import StoreInUse
 from gateway.web import listeners
 from gateway.web.listener import HttpServer
 from gateway.web.listeners import descriptors, serving
@@ -119,7 +119,7 @@ def test_an_opening_that_fails_because_it_was_stopped_is_said_and_no_failure(
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            raise StoreHeld("gateway.db is held by host:7") from None
+            raise StoreInUse("gateway.db is held by host:7") from None
 
     behind.opening = lock
     served = Served(behind)
@@ -164,11 +164,11 @@ def test_a_store_that_is_held_is_told_to_the_caller() -> None:
     behind = Behind()
 
     async def held() -> None:
-        raise StoreHeld("gateway.db is held by host:7")
+        raise StoreInUse("gateway.db is held by host:7")
 
     behind.opening = held
     served = Served(behind).start()
-    with pytest.raises(StoreHeld, match="host:7"):
+    with pytest.raises(StoreInUse, match="host:7"):
         served.result()
     assert behind.life == ["close"]
 

@@ -89,7 +89,7 @@ def ids(
     """The ids of the deliveries that are meant, newest first. Raises NotFound for an event that is not there."""
     statement, keep, values = _statement(session, known, filter)
     by: tuple[str, Callable[[DeliveryKeys], bool]] | None = None
-    if filter.event is None and (few := indexed_deliveries(session, "waiting" if filter.held else filter.state)):
+    if filter.event is None and (few := indexed_deliveries(session, "waiting" if filter.waits_for else filter.state)):
         by, statement = (statement, keep), statement.replace("d.id <= :before", f"{few}d.id <= :before")
     over = filter.over if filter.since is not None else None
     return search(
@@ -112,7 +112,7 @@ def _statement(
             condition += "d.reason = :reason AND "
             values["reason"] = filter.reason
     statement = (_JOINED if filter.of_events else _SEARCH).format(condition=condition)
-    keep = anything if filter.plain else filter.keeps if filter.held is None else _held_as(session, known, filter)
+    keep = anything if filter.plain else filter.keeps if filter.waits_for is None else _waits_as(session, known, filter)
     return statement, keep, values
 
 
@@ -127,7 +127,7 @@ def forward(
     return onwards(session, statement, _keys, keep, after=after, upto=upto, most=most, **values)
 
 
-def _held_as(session: Session, known: Knowing, filter: DeliveryFilter) -> Callable[[DeliveryKeys], bool]:
+def _waits_as(session: Session, known: Knowing, filter: DeliveryFilter) -> Callable[[DeliveryKeys], bool]:
     """Keeps those that wait for what is asked for, as the gates of their sinks are now."""
     gates = {name: (paused is not None, open_until is not None) for name, paused, open_until in session.rows(_GATES)}
     ((now,),) = session.rows("SELECT CAST(:now AS bigint)")
@@ -136,7 +136,7 @@ def _held_as(session: Session, known: Knowing, filter: DeliveryFilter) -> Callab
         if not filter.keeps(row):
             return False
         paused, tripped = gates.get(row.sink, (False, False))
-        return _held(row.sink, known, paused, tripped, row.rank, row.due_at > now) == filter.held
+        return _waits_for(row.sink, known, paused, tripped, row.rank, row.due_at > now) == filter.waits_for
 
     return keep
 
@@ -173,13 +173,13 @@ def _keys(columns: Columns) -> DeliveryKeys:
 
 def _row(columns: tuple[object, ...], known: Knowing) -> DeliveryRow:
     row = _DeliveryColumns._make(columns)
-    held: WaitsFor | None = None
+    waits_for: WaitsFor | None = None
     next_at = finished_at = None
     match row.state:
         case "waiting":
             tripped = row.open_until is not None
-            held = _held(row.sink, known, row.paused_at is not None, tripped, row.rank, row.due_at > row.now)
-            next_at = _soonest(held, row)
+            waits_for = _waits_for(row.sink, known, row.paused_at is not None, tripped, row.rank, row.due_at > row.now)
+            next_at = _soonest(waits_for, row)
         case "delivered" | "dead":
             finished_at = row.due_at
         case "sending":
@@ -192,7 +192,7 @@ def _row(columns: tuple[object, ...], known: Knowing) -> DeliveryRow:
         event_ref=event_ref(row.event, row.variant),
         sink=row.sink,
         state=row.state,
-        held=held,
+        waits_for=waits_for,
         reason=row.reason,
         attempts=row.attempts,
         round=row.round,
@@ -206,9 +206,9 @@ def _row(columns: tuple[object, ...], known: Knowing) -> DeliveryRow:
     )
 
 
-def _soonest(held: WaitsFor | None, row: _DeliveryColumns) -> int | None:
+def _soonest(waits_for: WaitsFor | None, row: _DeliveryColumns) -> int | None:
     """When it may be sent; None: nobody knows."""
-    match held:
+    match waits_for:
         case "circuit":
             return row.open_until
         case "orphaned" | "paused" | "order" | "owner":
@@ -216,10 +216,10 @@ def _soonest(held: WaitsFor | None, row: _DeliveryColumns) -> int | None:
         case None | "retry" | "last" | "rate" | "batch" | "consumer":
             return row.due_at
         case _:
-            assert_never(held)
+            assert_never(waits_for)
 
 
-def _held(sink: str, known: Knowing, paused: bool, tripped: bool, rank: Rank, later: bool) -> WaitsFor | None:
+def _waits_for(sink: str, known: Knowing, paused: bool, tripped: bool, rank: Rank, later: bool) -> WaitsFor | None:
     """What it waits for, the widest reason first: whoever looks must know which one to end."""
     if known.sinks is not None and sink not in known.sinks:
         return "orphaned"

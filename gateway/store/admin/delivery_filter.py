@@ -31,12 +31,14 @@ class DeliveryKeys(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFilter(RowFilter):
     """Which deliveries are meant; None: any. Texts that can be several are any of these. `source`, `type` and `stream`
-    are globs, `since` and `until` are when their event came (ms), `held` is what a waiting one waits for."""
+    are globs, `since` and `until` are when their event came (ms), `waits_for` is what a waiting one waits for."""
+
+    SAID_AS = {"waits_for": "held"}  # noqa: RUF012  of the class, as there
 
     event: str | None = None
     sink: Sequence[str] | str | None = None
     state: DeliveryState | None = None
-    held: WaitsFor | None = None
+    waits_for: WaitsFor | None = None
     reason: DeadReason | None = None
     source: Sequence[str] | str | None = None
     type: Sequence[str] | str | None = None
@@ -55,10 +57,12 @@ class DeliveryFilter(RowFilter):
         return not set(self.criteria()) - {"event"}
 
     def keeps(self, row: DeliveryKeys) -> bool:
-        """Whether a row of a search is meant; `held` is asked of the whole row later."""
+        """Whether a row of a search is meant; `waits_for` is asked of the whole row later."""
         if self.sink is not None and row.sink not in values_of(self.sink):
             return False
-        if (self.state is not None and row.state != self.state) or (self.held is not None and row.state != "waiting"):
+        if (self.state is not None and row.state != self.state) or (
+            self.waits_for is not None and row.state != "waiting"
+        ):
             return False
         if self.reason is not None and row.reason != self.reason:
             return False

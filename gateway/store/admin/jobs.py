@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from gateway.errors import NotFound, StoreError
 from gateway.states import AuditAct, BulkAct, JobState
@@ -74,8 +74,7 @@ class JobSpan:
 
 def filter_of(act: BulkAct, said: Mapping[str, object]) -> DeliveryFilter | EventFilter:
     """The filter of a job from what is kept of it."""
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
-    return DeliveryFilter(**values) if act in OF_DELIVERIES else EventFilter(**values)
+    return DeliveryFilter.of_criteria(said) if act in OF_DELIVERIES else EventFilter.of_criteria(said)
 
 
 def preview(

@@ -82,7 +82,7 @@ def dead_sinks(session: Session) -> Sequence[str]:
     return names
 
 
-def held(session: Session, most: int) -> int:
+def held_events(session: Session, most: int) -> int:
     """How many events are held."""
     return number_of(session.rows(_HELD_COUNT, {"most": most}))
 
@@ -106,7 +106,7 @@ def status(session: Session, address: StoreAddress) -> Status:
         url=address.shown,
         schema=schema_version(session),
         events=total,
-        held=held_events,
+        held_events=held_events,
         waiting=sum(row.waiting + row.sending for row in rows),
         dead=sum(row.dead for row in rows),
         refused=number_of(session.rows(_REFUSED)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self, TypeVar
 
 from gateway.model import Trust, shown_variant
 from gateway.states import DELIVERY_STATES, TRUST_NAMES, DeliveryState, HoldReason
@@ -151,11 +151,26 @@ class RowFilter:
     """Which rows are meant: its dataclass says by which fields, and None is any."""
 
     __slots__: tuple[str, ...] = ()
+    SAID_AS: ClassVar[Mapping[str, str]] = {}  # a field whose name in JSON is another
 
     def criteria(self) -> dict[str, object]:
         """What was asked for, for the audit log and for a job."""
-        found = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+        given = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
+        return {
+            self.SAID_AS.get(name, name): list(value) if isinstance(value, tuple) else value
+            for name, value in given.items()
+        }
+
+    @classmethod
+    def of_criteria(cls, kept: Mapping[str, Any]) -> Self:
+        """The filter of what `criteria` gave, as JSON has kept it."""
+        names = {word: name for name, word in cls.SAID_AS.items()}
+        return cls(
+            **{
+                names.get(word, word): tuple(value) if isinstance(value, list) else value
+                for word, value in kept.items()
+            }
+        )
 
 
 def anything(_row: KeyedRow) -> bool:

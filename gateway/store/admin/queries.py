@@ -199,9 +199,9 @@ class StoreQueries:
         """The same as `sinks`, counted no further than a page needs; `delivered` stays 0."""
         return self._connections.read(lambda session: counts.sinks(session, overview.dead_sinks(session)))
 
-    def held(self, most: int = 10_001) -> int:
+    def held_events(self, most: int = 10_001) -> int:
         """How many events wait for a person, counted no further than `most`."""
-        return self._connections.read(partial(overview.held, most=most))
+        return self._connections.read(partial(overview.held_events, most=most))
 
     def sources(self) -> Mapping[str, SourceRow]:
         """What is known of every source that sent something, by name; of paths that name none under the empty one."""

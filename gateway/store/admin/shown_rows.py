@@ -87,14 +87,14 @@ class EventFull(Value, frozen=True, kw_only=True):
 
 
 class DeliveryRow(Value, frozen=True, kw_only=True):
-    """A delivery as listed. `held` says what a waiting one waits for, `reason` why a dead one is dead."""
+    """A delivery as listed. `waits_for` says what a waiting one waits for, `reason` why a dead one is dead."""
 
     id: int
     event_id: str
     event_ref: str
     sink: str
     state: DeliveryState
-    held: WaitsFor | None
+    waits_for: WaitsFor | None
     reason: DeadReason | None
     attempts: int
     round: int
@@ -175,7 +175,7 @@ class Status(Value, frozen=True, kw_only=True):
     url: str  # without secrets
     schema: int
     events: int
-    held: int
+    held_events: int
     waiting: int
     dead: int
     refused: int

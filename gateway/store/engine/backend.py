@@ -32,7 +32,7 @@ class Backend(Protocol):
     groups: Groups  # shared with the sessions of the writer
 
     async def acquire(self, wait: float) -> None:
-        """Become the owner, where there can be only one. Raises StoreHeld, StoreUnavailable."""
+        """Become the owner, where there can be only one. Raises StoreInUse, StoreUnavailable."""
 
     def free(self) -> None:
         """Give the ownership back."""

@@ -63,7 +63,7 @@ def lease_out(session: Bulk, sink: str, most: int, lease: int, limit: int, first
 def leased(session: Bulk, sink: str, ids: Sequence[tuple[int, int]]) -> Sequence[Lease | None]:
     """What is leased under these (delivery, token) pairs; None: it is not any more. `elapsed` is up to now."""
     stalled = gate_of(session, sink).stalled
-    held: list[Lease | None] = []
+    still: list[Lease | None] = []
     for delivery, token in ids:
         rows = session.rows(sql.LEASED, {"sink": sink, "id": delivery, "token": token})
         leases: Sequence[Lease] = ()
@@ -71,8 +71,8 @@ def leased(session: Bulk, sink: str, ids: Sequence[tuple[int, int]]) -> Sequence
             claimed = ClaimedRow._make((*row, False, stalled))
             leases = leases_of(session, sink, [claimed], claimed.due_at - int(now))
         session.tally.unreadable.clear()  # it was readable when it was handed out; a claim finds what is damaged since
-        held.append(leases[0] if leases else None)
-    return held
+        still.append(leases[0] if leases else None)
+    return still
 
 
 def ended_as(session: Session, delivery: int, token: FencingToken, started_at: int) -> str | None:

@@ -43,11 +43,11 @@ def share(session: Bulk, uses: Sequence[RateUse], owner: str) -> Mapping[str, in
     with session.atomic():
         session.lock({_LOCK})
         session.change(_OLD)
-        held: dict[str, dict[str, tuple[int, bool]]] = {}
+        shares: dict[str, dict[str, tuple[int, bool]]] = {}
         for sink, whose, tokens, lives in session.rows(_ROWS):
-            held.setdefault(sink, {})[whose] = (tokens, bool(lives))
+            shares.setdefault(sink, {})[whose] = (tokens, bool(lives))
         for use in uses:
-            granted[use.sink] = _grant(session, use, held.get(use.sink, {}), owner)
+            granted[use.sink] = _grant(session, use, shares.get(use.sink, {}), owner)
     return granted
 
 
@@ -60,9 +60,9 @@ def leave(session: Bulk, uses: Sequence[RateUse], owner: str) -> None:
             _cool(session, use, use.spent, owner)
 
 
-def _grant(session: Bulk, use: RateUse, held: Mapping[str, tuple[int, bool]], owner: str) -> int:
-    others = {whose: state for whose, state in held.items() if whose != owner}
-    mine = held.get(owner, (0, False))[0]
+def _grant(session: Bulk, use: RateUse, shares: Mapping[str, tuple[int, bool]], owner: str) -> int:
+    others = {whose: state for whose, state in shares.items() if whose != owner}
+    mine = shares.get(owner, (0, False))[0]
     rivals = sorted([*(whose for whose, (_, lives) in others.items() if lives), owner])
     fair = use.rate // len(rivals) + (rivals.index(owner) < use.rate % len(rivals))
     free = use.rate - sum(tokens for tokens, _ in others.values())

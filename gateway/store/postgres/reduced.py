@@ -14,7 +14,7 @@ from gateway.store.engine.session import Session, value_of
 
 LOCK_ROWS: Final = 1024  # rows of `locks`: two names in one slot only wait for each other
 _PROBE: Final = "SELECT pg_advisory_xact_lock(5935186912435627383)"  # nobody else's number
-_HELD: Final = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted"
+_LOCKS: Final = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted"
 _MARKED: Final = "SELECT count(*) FROM meta WHERE name = 'reduced'"
 
 # In the order of their slots, so that two who want several do not each wait for the other.
@@ -51,13 +51,13 @@ def is_marked(session: Session) -> bool | None:
 def locks_exclude(session: Session) -> bool:
     """Whether an advisory lock is one here. Some servers take the call, and lock nothing."""
 
-    def held() -> bool:
+    def is_locked() -> bool:
         with session.atomic():
             session.rows(_PROBE)
-            return bool(value_of(session.rows(_HELD)))
+            return bool(value_of(session.rows(_LOCKS)))
 
     try:
-        return rerun(session, held)
+        return rerun(session, is_locked)
     except Exception as error:
         if session.passes(error):
             raise

@@ -48,7 +48,7 @@ _ARMS_OF_GROUP: Final = {rank: arm.replace("d.sink = :sink", OF_GROUP) for rank,
 # So what it would return is asked for once for all rows. Nobody comes in between: this connection writes alone. The list
 # leads, because `IN (SELECT …)` makes such a table too.
 _THESE: Final = "json_each(:these) AS j CROSS JOIN deliveries d ON d.id = j.value"
-_HELD: Final = f"SELECT d.id, d.token, d.sink, d.order_key FROM {_THESE} WHERE d.rank = {Rank.LEASED}"  # noqa: S608
+_LEASED: Final = f"SELECT d.id, d.token, d.sink, d.order_key FROM {_THESE} WHERE d.rank = {Rank.LEASED}"  # noqa: S608
 _TAKE, _TAKE_VALUES = by_position(
     sql.TAKE.partition("RETURNING ")[0], (*DueRow._fields, "now", "lease", "owner", "stalled")
 )
@@ -58,7 +58,7 @@ _TAKEN: Final = f"""SELECT d.id, d.event, d.token, d.attempts, d.round, d.replay
 
 
 class _LeasedRow(NamedTuple):
-    """`_HELD`: a delivery that is in flight."""
+    """`_LEASED`: a delivery that is in flight."""
 
     id: int
     token: FencingToken
@@ -74,8 +74,8 @@ class SqliteLeases(SqliteSession):
 
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
         now = self.now()
-        held = {row.id: row for row in map(_LeasedRow._make, self.of_these(_HELD, [row.id for row in rows]))}
-        mine = [row.id in held and held[row.id].token == row.token for row in rows]
+        leased = {row.id: row for row in map(_LeasedRow._make, self.of_these(_LEASED, [row.id for row in rows]))}
+        mine = [row.id in leased and leased[row.id].token == row.token for row in rows]
         self._end_leases([row for row, kept in zip(rows, mine, strict=True) if kept], now)
         done = [kept or bool(self.rows(sql.SETTLED, row._asdict())) for kept, row in zip(mine, rows, strict=True)]
         self.connection.executemany(_OWN_ATTEMPT, map(_OWN_ATTEMPT_VALUES, itertools.compress(rows, mine)))
@@ -85,7 +85,7 @@ class SqliteLeases(SqliteSession):
         for row in itertools.compress(rows, mine):
             if row.final:
                 self.tally.ended += 1
-                _, _, sink, key = held[row.id]
+                _, _, sink, key = leased[row.id]
                 if key is not None and self.change(sql.PROMOTE, {"sink": sink, "key": key}):
                     self.tally.freed.add(sink)
         return done

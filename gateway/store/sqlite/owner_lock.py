@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import StoreHeld, StoreUnavailable
+from gateway.errors import StoreInUse, StoreUnavailable
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.sqlite.error_texts import cannot_open
 from gateway.store.sqlite.open_file import OpenFiles
@@ -53,7 +53,7 @@ class OwnerLock:
         self._handle: int | None = None
 
     async def acquire(self, wait: float) -> None:
-        """Take the lock, waiting up to `wait` seconds. Raises StoreHeld, naming the holder, and StoreUnavailable."""
+        """Take the lock, waiting up to `wait` seconds. Raises StoreInUse, naming the holder, and StoreUnavailable."""
         until = time.monotonic() + wait
         waiting = False
         while not self.try_now():
@@ -61,7 +61,7 @@ class OwnerLock:
                 waiting = True
                 log.warning("waiting_for_store", store=str(self._store), held_by=self._holder(), seconds=wait)
             if time.monotonic() >= until:
-                raise StoreHeld(
+                raise StoreInUse(
                     f"the store {self._store} is held by another gateway, {self._holder()} (lock file {self._path}): "
                     "stop that one first, or give this one a store of its own"
                 )

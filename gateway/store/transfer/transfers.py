@@ -93,9 +93,9 @@ def new_file(path: Path) -> Iterator[Path]:
     part = path.with_name(path.name + ".part")
     if path.exists():
         raise StoreError(f"{path} is there already: name a new file, because nothing is overwritten")
-    held = -1
+    handle = -1
     try:
-        held = _begun(part)
+        handle = _begun(part)
         yield part
         _to_disk(part)
         part.rename(path)
@@ -103,10 +103,10 @@ def new_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
-        if held >= 0:
+        if handle >= 0:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-            os.close(held)
+            os.close(handle)
 
 
 def _begun(part: Path) -> int:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final, Protocol, cast
 
-from gateway.errors import StoreError, StoreHeld, StoreUnavailable
+from gateway.errors import StoreError, StoreInUse, StoreUnavailable
 from gateway.store.admin.gateways import serving
 from gateway.store.engine.migrations import UNFINISHED, migrate, require, schema_version
 from gateway.store.engine.session import Session, value_of
@@ -38,7 +38,7 @@ class FillSession(Session, Protocol):
 def snapshot(address: StoreAddress, *, stopped: bool = False) -> Iterator[Session]:
     """A session in a transaction that sees one moment of the store. `stopped`: nobody may serve it, or write to it, meanwhile.
 
-    Raises StoreUnavailable, SchemaMismatch, StoreHeld.
+    Raises StoreUnavailable, SchemaMismatch, StoreInUse.
     """
     _require_file(address)
     with _owned(address) if stopped else nullcontext():
@@ -109,7 +109,7 @@ def _owned(address: StoreAddress) -> Iterator[None]:
     path = Path(address.path.absolute())
     lock = OwnerLock(path)
     if not lock.try_now():
-        raise StoreHeld(f"the store {path} is in use, {holder_of(path) or 'by another process'}: stop it first")
+        raise StoreInUse(f"the store {path} is in use, {holder_of(path) or 'by another process'}: stop it first")
     try:
         yield
     finally:
@@ -119,7 +119,7 @@ def _owned(address: StoreAddress) -> Iterator[None]:
 def _refuse_served(session: Session, address: StoreAddress) -> None:
     if address.backend == "postgresql" and (rows := serving(session, address)):
         names = ", ".join(row.name for row in rows)
-        raise StoreHeld(
+        raise StoreInUse(
             f"the store {address.shown} is served by {names}: stop it first (one that was killed is believed dead after a minute)"
         )
 

@@ -167,7 +167,7 @@ class RouteView:
     reached: bool
     stop: bool
     to: Sequence[str]
-    held: Sequence[str]
+    satisfied: Sequence[str]
     why: str
 
 
@@ -187,7 +187,7 @@ def route_view(route: Mapping[str, Any], t: PageWords, event: Mapping[str, objec
             reached=reached,
             stop=bool(route.get("stop")),
             to=[str(sink) for sink in route.get("to", ())],
-            held=[_holds(str(clause), t, event or {}) for clause in route.get("held", ())],
+            satisfied=[_holds(str(clause), t, event or {}) for clause in route.get("held", ())],
             why="" if matched or not reached else _why(route, t),
         )
     except (KeyError, TypeError):

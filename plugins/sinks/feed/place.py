@@ -52,19 +52,19 @@ class FeedBucket:
 
     async def change(self, make: Make) -> None:
         async with self._one_at_a_time:
-            held = await self._held()
+            current = await self._current()
             for _ in range(TURNS_MAX):
-                written = await asyncio.to_thread(make, held and held.data)
-                same = held is not None and held.data == written.state
-                if same or await self._store.replace(self._state, written.state, held):
+                written = await asyncio.to_thread(make, current and current.data)
+                same = current is not None and current.data == written.state
+                if same or await self._store.replace(self._state, written.state, current):
                     for name, data in written.files.items():
                         await self._store.put(name, data, media_type=MEDIA_TYPES[name.rpartition(".")[2]])
-                held = await self._held()
-                if held is not None and held.data == written.state:
+                current = await self._current()
+                if current is not None and current.data == written.state:
                     return
             raise Retry("others change the feed all the time")
 
-    async def _held(self) -> VersionedBytes | None:
+    async def _current(self) -> VersionedBytes | None:
         return await self._store.fetch(self._state, STATE_BYTES_MAX)
 
     async def reach(self) -> str:

@@ -76,7 +76,7 @@ class Feed(Sink):
         if numbers:
             chosen = [deliveries[number] for number in numbers]
             for number, result in zip(
-                numbers, await self._change(lambda held: self._take_in(held, chosen)), strict=True
+                numbers, await self._change(lambda feed: self._take_in(feed, chosen)), strict=True
             ):
                 results[number] = result
         return [result for result in results if result is not None]
@@ -84,7 +84,7 @@ class Feed(Sink):
     async def erased(self, events: Sequence[Erased]) -> None:
         """What a person erased leaves the feed at once."""
         now = self.http.clock.now()
-        await self._change(lambda held: held.erase(events, now))
+        await self._change(lambda feed: feed.erase(events, now))
 
     async def preview(self, delivery: Delivery) -> str:
         """The item, as JSON Feed has it."""
@@ -131,15 +131,15 @@ class Feed(Sink):
         given: list[T] = []
 
         def make(data: bytes | None) -> Written:
-            held = self._state_of(data)
-            given[:] = [change(held)]
-            held.keep_newest(self.options.items)
+            feed = self._state_of(data)
+            given[:] = [change(feed)]
+            feed.keep_newest(self.options.items)
             files: dict[str, bytes] = {}
             if "rss" in self.options.formats:
-                files[self.options.rss_name] = rss(self.options, held.items)
+                files[self.options.rss_name] = rss(self.options, feed.items)
             if "json" in self.options.formats:
-                files[self.options.json_name] = json_feed(self.options, held.items)
-            return Written(held.written(), files)
+                files[self.options.json_name] = json_feed(self.options, feed.items)
+            return Written(feed.written(), files)
 
         await self._place.change(make)
         return given[0]
@@ -153,16 +153,16 @@ class Feed(Sink):
                 "the events that are to be listed"
             ) from None
 
-    def _take_in(self, held: state.State, deliveries: Sequence[Delivery]) -> list[str | Exception]:
+    def _take_in(self, feed: state.State, deliveries: Sequence[Delivery]) -> list[str | Exception]:
         results: list[str | Exception] = []
         for delivery in deliveries:
             try:
-                there = held.add(delivery.event, self._painter.entry(delivery.event))
+                there = feed.add(delivery.event, self._painter.entry(delivery.event))
                 results.append("listed" if there else "left out: erased meanwhile")
             except Invalid as error:
                 results.append(Refused(f"its item cannot be written: {error}"))
-        held.keep_newest(most := self.options.items)
-        listed = held.holds((delivery.event.source, delivery.event.ref) for delivery in deliveries)
+        feed.keep_newest(most := self.options.items)
+        listed = feed.holds((delivery.event.source, delivery.event.ref) for delivery in deliveries)
         return [
             f"older than the newest {most}" if result == "listed" and not there else result
             for result, there in zip(results, listed, strict=True)

@@ -24,10 +24,10 @@ EVENT = {"type": "recording.failed", "source": "live", "data": {"domain": "push.
 def test_a_clause_that_held_is_shown_with_its_value(clause: str, shown: str) -> None:
     view = route_view({"route": "r", "held": [clause], "to": ["app"]}, PageWords("en"), EVENT)
     assert view is not None
-    assert view.held == [shown]
+    assert view.satisfied == [shown]
 
 
 def test_without_an_event_the_clause_alone_is_shown() -> None:
     view = route_view({"route": "r", "held": ["type"], "to": ["app"]}, PageWords("en"))
     assert view is not None
-    assert view.held == ["type"]
+    assert view.satisfied == ["type"]
