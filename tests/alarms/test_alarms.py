@@ -208,6 +208,15 @@ async def test_a_store_that_fills_up_is_told_at_80_percent_and_past_its_limit_th
         assert types(gateway).count("gateway.store.limit") == types(gateway).count("gateway.store.ok") == 1
 
 
+async def stored(gateway: RunningGateway, *kinds: str) -> None:
+    """These alarms and no others, soon: on a busy machine the raiser may be under way with what failed."""
+    for _ in range(60):
+        await gateway.advance(1)
+        if types(gateway) == list(kinds):
+            return
+    assert types(gateway) == list(kinds)
+
+
 async def test_what_cannot_be_stored_is_logged_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
     async with running(BASE) as gateway:
         watch = gateway.gateway.alarms
@@ -217,11 +226,9 @@ async def test_what_cannot_be_stored_is_logged_and_counted(capsys: pytest.Captur
             await watch.store_due()
         assert gateway.metric("alarms_lost_total", type="gateway.source.silent") == 1
         del gateway.gateway.store.announce
-        await gateway.advance(1)
-        assert types(gateway) == ["gateway.source.silent"]
+        await stored(gateway, "gateway.source.silent")
         watch.see("gateway.source.silent", "live", False)
-        await gateway.advance(1)
-        assert types(gateway) == ["gateway.source.silent", "gateway.source.back"]
+        await stored(gateway, "gateway.source.silent", "gateway.source.back")
         assert gateway.metric("alarms_total", type="gateway.source.back") == 1
     assert "alarm_not_stored" in capsys.readouterr().out
 

@@ -63,4 +63,5 @@ async def test_a_file_watch_that_fails_is_told_once_and_begins_anew_and_a_signal
             await until(lambda: gateway.by.count("watch") == 3)
             os.kill(os.getpid(), signal.SIGHUP)
             await until(lambda: "SIGHUP" in gateway.by)
-    assert [(line["event"], line["what"]) for line in logs] == [("background_failed", "file watch")]
+    failed = [line["what"] for line in logs if line["event"] == "background_failed"]  # a busy machine says more
+    assert failed == ["file watch"]
