@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from random import Random
 from typing import Final
 
@@ -49,6 +50,12 @@ class Circuit:
 def answered(result: str | BaseException | None) -> bool:
     """Whether the target took the delivery or looked at it and said no: it lives."""
     return not isinstance(result, BaseException) or isinstance(result, Refused)
+
+
+def telling_of(results: Sequence[str | BaseException | None]) -> str | BaseException | None:
+    """What says most of the target, of the results of one call."""
+    away = next((result for result in results if isinstance(result, Unavailable)), None)
+    return away or next((result for result in results if answered(result)), results[0])
 
 
 def failed_service(result: str | BaseException | None) -> bool:

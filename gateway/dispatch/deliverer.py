@@ -9,20 +9,21 @@ from typing import Final
 from gateway.dispatch.attempt import AttemptResult, Nonsense, carry
 from gateway.dispatch.attempt_span import AttemptSpans, end_span, trace_of
 from gateway.dispatch.breaker import Breaker
-from gateway.dispatch.circuit import answered, failed_service
+from gateway.dispatch.circuit import failed_service, telling_of
+from gateway.dispatch.delivered_at_once import DeliveredAtOnce
 from gateway.dispatch.follow_ups import FollowUps
 from gateway.dispatch.heartbeat import HandedOver, Pulse, handed_over
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery, delivery_of
+from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery, deliveries_of, delivery_of
 from gateway.dispatch.lost_in_flight import LostInFlight
 from gateway.dispatch.outcome import attempt_record
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.reporter import AttemptReporter
 from gateway.dispatch.retry import CRASHED, CUT_OFF, NEVER_ENDED, RetryDecision, decide, never_ends
 from gateway.dispatch.slots import Slots
-from gateway.errors import Retry, StoreError, Unavailable
+from gateway.errors import Retry, StoreError
 from gateway.follow_up import Done
-from gateway.model import RECORDING_FAILED, Delivery, Heartbeat
+from gateway.model import RECORDING_FAILED, Delivery
 from gateway.plugin import Sink
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.time_limits import TimeLimits
@@ -52,6 +53,7 @@ class Deliverer:
         self._lost = LostInFlight(slots, prober, shared, self._crashed)
         self._pulse = Pulse(slots, prober, shared)
         self._spans = AttemptSpans(shared.traces, slots.sink.name)
+        self._at_once = DeliveredAtOnce(slots, shared, self._account)
 
     async def carry(self, dispatch: Dispatch) -> None:
         """Send this dispatch and hand its outcomes to the settler. Raises only CancelledError, after the same or where what
@@ -88,8 +90,7 @@ class Deliverer:
             self._slots.pace.spend(self._clock.monotonic())
             dispatch.paced = False
         started_at, started = self._clock.ms(), self._clock.monotonic()
-        members = dispatch.members
-        deliveries = [self._delivery(member, started_at, self._pulse.of(dispatch, member)) for member in members]
+        deliveries = deliveries_of(dispatch, started_at, self._policy.timeout, self._pulse.of)
         try:
             with self._spans.around(dispatch.members):
                 answers, apart = await carry(self._shared.hook, deliveries, sink, self._limits, dispatch.bounded_by)
@@ -99,15 +100,18 @@ class Deliverer:
             raise
         if dispatch.dropped:
             return
+        seconds = self._clock.monotonic() - started
+        if self._at_once.record(dispatch.members, answers, started_at, seconds):
+            await self.report_to_breaker(dispatch, answers[:1])  # type: ignore[arg-type]  # a receipt
+            return
         if apart:
             self._slots.set_apart([dispatch.members[n] for n in apart])
         given = [handed_over(member, answer) for member, answer in zip(dispatch.members, answers, strict=True)]
         results = [one.receipt if isinstance(one, Done) else one for one in given]
         done = [one if isinstance(one, Done) and one.events else None for one in given]
-        survived = [member.lease.delivery for member in dispatch.members if member.lease.losses]
-        self._record(dispatch, deliveries, results, started_at, self._clock.monotonic() - started, done)
-        if survived:
-            await self._lost.tell_survived(survived)
+        self._record(dispatch, deliveries, results, started_at, seconds, done)
+        if dispatch.suspected:
+            await self._lost.tell_survived(dispatch.members)
         await self.report_to_breaker(dispatch, results)
 
     def _end_cancelled(
@@ -200,8 +204,8 @@ class Deliverer:
         self._slots.settled(member, False)
         return False
 
-    def _delivery(self, member: LeasedDelivery, now: int, heartbeat: Heartbeat | None = None) -> Delivery:
-        return delivery_of(member.lease, now, self._policy.timeout, owner=member.owner, heartbeat=heartbeat)
+    def _delivery(self, member: LeasedDelivery, now: int) -> Delivery:
+        return delivery_of(member.lease, now, self._policy.timeout, owner=member.owner)
 
     # -- after
 
@@ -283,9 +287,7 @@ class Deliverer:
             self._prober.dropped(dispatch)  # nothing is said of the sink by it
             return
         if len(results) > 1:
-            telling = next((result for result in results if isinstance(result, Unavailable)), None) or next(
-                (result for result in results if answered(result)), telling
-            )
+            telling = telling_of(results)
         if dispatch.probe is not None:
             await self._prober.ended(dispatch, telling)
             self._ring(due=True)

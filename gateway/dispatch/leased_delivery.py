@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import get_running_loop
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -69,22 +69,40 @@ class Dispatch:
         return self.members[0]
 
 
-def delivery_of(
-    lease: Lease, since: int, allowed: timedelta, *, owner: str = "", heartbeat: Heartbeat | None = None
-) -> Delivery:
-    """What a sink or an observer sees of a lease that is carried since then (ms), for so long at most."""
-    first_at = now = datetime.fromtimestamp(since / 1000, UTC)
-    if lease.first_at != since:
-        first_at = datetime.fromtimestamp(lease.first_at / 1000, UTC)
+def deliveries_of(
+    dispatch: Dispatch, since: int, allowed: timedelta, pulse: Callable[[Dispatch, LeasedDelivery], Heartbeat]
+) -> list[Delivery]:
+    """What a sink sees of what goes out in one call since then (ms), for so long at most."""
+    deadline = _moment(since) + allowed
+    moments: dict[int, datetime] = {}  # because what was stored together began together
+    deliveries = []
+    for member in dispatch.members:
+        lease = member.lease
+        if (first_at := moments.get(lease.first_at)) is None:
+            first_at = moments[lease.first_at] = _moment(lease.first_at)
+        deliveries.append(_shown(lease, first_at, deadline, member.owner, pulse(dispatch, member)))
+    return deliveries
+
+
+def delivery_of(lease: Lease, since: int, allowed: timedelta, *, owner: str = "") -> Delivery:
+    """What an observer sees of a lease that is carried since then (ms), for so long at most."""
+    return _shown(lease, _moment(lease.first_at), _moment(since) + allowed, owner, None)
+
+
+def _shown(lease: Lease, first_at: datetime, deadline: datetime, owner: str, heartbeat: Heartbeat | None) -> Delivery:
     return Delivery(
         id=lease.delivery,
         event=lease.event,
         sink=lease.sink,
         attempt=lease.attempt,
         first_attempt_at=first_at,
-        deadline=now + allowed,
+        deadline=deadline,
         memo=MappingProxyType(dict(lease.memo)) if lease.memo else _NO_MEMO,
         replay=lease.replay,
         owner=owner,
         heartbeat=heartbeat,
     )
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -80,10 +80,10 @@ class LostInFlight:
             member.again = delay
             self._shared.settler.release(member, round(delay * 1000), self._slots.settled)
 
-    async def tell_survived(self, deliveries: Sequence[int]) -> None:
-        """A try of these came to its end, so that they are not what the process died of."""
+    async def tell_survived(self, members: Sequence[LeasedDelivery]) -> None:
+        """A try of these came to its end, so that the suspects among them are not what the process died of."""
         try:
-            await self._shared.store.survived(deliveries)
+            await self._shared.store.survived([member.lease.delivery for member in members if member.lease.losses])
         except StoreError as error:  # it is counted a little wrong, and nothing else
             self._not_noted(error)
 

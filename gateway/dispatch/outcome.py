@@ -23,7 +23,9 @@ PROBLEMS_CHARS_MAX: Final = 300  # of a detail that say which follow-ups are not
 _WORDED: Final = (str, DeliveryFailed, Nonsense)  # a tuple, because a union is made anew at each look
 _FAILED: Final = frozenset({Outcome.RETRY, Outcome.REFUSED, Outcome.UNAVAILABLE})
 STATUSES_END: Final = 1000  # of HTTP, and of SMTP, they have three digits
-_PLAIN: Final = frozenset(f"HTTP {status}" for status in range(200, 300))  # nearly every receipt: nothing to look for
+PLAIN_RECEIPTS: Final = frozenset(
+    f"HTTP {status}" for status in range(200, 300)
+)  # nearly every one: nothing to look for
 
 
 class AttemptRecord(NamedTuple):
@@ -105,7 +107,7 @@ def describe(result: AttemptResult) -> str:
     """A receipt or a failure in at most 500 characters, without secrets and without what a database refuses."""
     if result is None:
         return ""
-    if type(result) is str and result in _PLAIN:
+    if type(result) is str and result in PLAIN_RECEIPTS:
         return result
     if isinstance(result, _WORDED):
         text = _text(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from random import Random
 from typing import Final, Generic, TypeVar
@@ -40,6 +40,12 @@ class PendingWrites(Generic[R]):
     def add(self, row: R) -> None:
         """Write this one too."""
         self.rows.append(row)
+        self.empty.clear()
+        self._bell.set()
+
+    def add_all(self, rows: Sequence[R]) -> None:
+        """And these, of which there is one at least."""
+        self.rows.extend(rows)
         self.empty.clear()
         self._bell.set()
 

@@ -59,6 +59,33 @@ class AttemptReporter:
             problems=[describe(problem) for problem in problems],
         )
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody hears of each attempt."""
+        return self._activity.watched or self._watchers.any
+
+    @harmless
+    def report_delivered(self, leases: Sequence[Lease], receipt: str | None, started_at: int, seconds: float) -> None:
+        """One call delivered all of these, nobody watches, and none is traced: what `report` tells of each."""
+        common = {"outcome": "delivered", "seconds": round(seconds, 4)}
+        if receipt:
+            common["detail"] = receipt
+        sink = self._sink
+        _lines.say_all(
+            "attempt",
+            [
+                {"sink": sink, "id": lease.event.ref, "delivery": lease.delivery, "attempt": lease.attempt, **common}
+                for lease in leases
+            ],
+        )
+        self._outcomes[Outcome.DELIVERED].inc(len(leases))
+        self._activity.attempt(self._sink, seconds, delivered=True, dead=False, times=len(leases))
+        self._attempt_seconds.observe_times(seconds, len(leases))
+        ended = started_at / 1000 + seconds
+        for lease in leases:
+            if not lease.round:
+                self._end_to_end.observe(max(ended - lease.event.received_at.timestamp(), 0.0))
+
     @harmless
     def report(
         self, lease: Lease, delivery: Delivery, result: AttemptResult, given: AttemptRecord, trace: TraceContext | None

@@ -26,7 +26,7 @@ OUTCOMES_PER_ITEM_MAX: Final = 512  # outcomes in one item of the store's queue
 
 TellSettled = Callable[[LeasedDelivery, bool], None]
 Stored = Callable[[FollowUps, Sequence[Accepted]], None]
-_Outcome = tuple[LeasedDelivery, Settlement, TellSettled]
+Decided = tuple[LeasedDelivery, Settlement, TellSettled]
 _Followed = tuple[LeasedDelivery, Settlement, FollowUps, TellSettled, Stored]
 _Return = tuple[LeasedDelivery, tuple[int, str], TellSettled]
 
@@ -40,10 +40,10 @@ class Settler:
     def __init__(self, store: Store, clock: Clock, rng: Random) -> None:
         self._store = store
         self._clock = clock
-        self._outcomes: PendingWrites[_Outcome] = PendingWrites("outcomes", self._write, clock, rng)
+        self._outcomes: PendingWrites[Decided] = PendingWrites("outcomes", self._write, clock, rng)
         self._followed: PendingWrites[_Followed] = PendingWrites("outcomes", self._write_followed, clock, rng)
         self._returns: PendingWrites[_Return] = PendingWrites("releases", self._write_returns, clock, rng)
-        self._all: Sequence[PendingWrites[_Outcome] | PendingWrites[_Followed] | PendingWrites[_Return]] = (
+        self._all: Sequence[PendingWrites[Decided] | PendingWrites[_Followed] | PendingWrites[_Return]] = (
             self._outcomes,
             self._followed,
             self._returns,
@@ -61,6 +61,10 @@ class Settler:
     def settle(self, member: LeasedDelivery, settlement: Settlement, settled: TellSettled) -> None:
         """Write this outcome; `settled(member, False)` means that the lease had been lost."""
         self._outcomes.add((member, settlement, settled))
+
+    def settle_all(self, outcomes: Sequence[Decided]) -> None:
+        """Write these, which came together."""
+        self._outcomes.add_all(outcomes)
 
     def settle_with(
         self,

@@ -86,6 +86,15 @@ class Slots:
         member.decided = True
         self._unwritten.add(member.lease.delivery)
 
+    def all_ended(self, members: Sequence[LeasedDelivery]) -> None:
+        """The same of these, which need no other try."""
+        for member in members:
+            member.decided = True
+        ids = [member.lease.delivery for member in members]
+        self._unwritten.update(ids)
+        if self.alone:
+            self.alone.difference_update(ids)
+
     def may_begin(self, carried: int) -> bool:
         """Whether another may go out beside so many: whatever a lane has in hand, no more than before can come twice."""
         return not self._grows or carried + len(self._unwritten) < self._limit

@@ -66,6 +66,12 @@ class Watchers:
         self._threads = threads
         self._broken: set[str] = set()
 
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        caller: HookCaller = getattr(self._hook, self._name)
+        return bool(caller.get_hookimpls())
+
     def notify(self, *, size: int = 0, **values: object) -> None:
         """Call each with the arguments it asks for. Never raises. `size`: the bytes that a waiting call keeps in memory."""
         caller: HookCaller = getattr(self._hook, self._name)

@@ -97,19 +97,19 @@ class Activity:
         """The store did not take these: they are fetched once more, but for keys that were used again."""
         self._key_uses = {**uses, **self._key_uses}
 
-    def attempt(self, sink: str, seconds: float, *, delivered: bool, dead: bool) -> None:
-        """An attempt ended."""
+    def attempt(self, sink: str, seconds: float, *, delivered: bool, dead: bool, times: int = 1) -> None:
+        """An attempt ended, or as many as were one call."""
         if (count := self._count("sink", sink)) is None:
             return
-        count.total += 1
+        count.total += times
         count.dead += dead
         if delivered:
-            count.good += 1
+            count.good += times
         else:
-            count.bad += 1
+            count.bad += times
         count.spread = count.spread or [0] * (len(SPREAD_MS) + 1)
         took = seconds * 1000
-        count.spread[bisect_left(SPREAD_MS, took)] += 1
+        count.spread[bisect_left(SPREAD_MS, took)] += times
 
     def wants_news(self) -> bool:
         """Asked before news are put together: whether somebody watches and they would be kept. What is not is counted."""

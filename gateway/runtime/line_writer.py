@@ -39,7 +39,7 @@ class LineOutput(Protocol):
     render: Render
 
     def put(self, line: str) -> None: ...
-    def put_facts(self, fact: LineFacts) -> None: ...
+    def put_facts(self, many: Sequence[LineFacts]) -> None: ...
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool: ...
 
 
@@ -66,14 +66,15 @@ class StreamWriter:
         except Exception:  # a full disk, a reader that is gone, a closed stream, a letter that it does not know
             self.dropped += 1
 
-    def put_facts(self, fact: LineFacts) -> None:
-        """Write its line."""
+    def put_facts(self, many: Sequence[LineFacts]) -> None:
+        """Write their lines."""
         try:
-            (line,) = self.render([fact])
+            lines = self.render(many)
         except Exception:
-            self.dropped += 1
+            self.dropped += len(many)
         else:
-            self.put(line.decode().removesuffix("\n"))
+            for line in lines:
+                self.put(line.decode().removesuffix("\n"))
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
         """Nothing waits here."""
@@ -123,22 +124,27 @@ class LineWriter:
     def put(self, line: str) -> None:
         """Queue one line (without its end). Never raises, never blocks."""
         data = (line + "\n").encode(self._encoding, "backslashreplace")
-        self._put(data, len(data))
+        self._put((data,), len(data))
 
-    def put_facts(self, fact: LineFacts) -> None:
-        """The same for a line that is yet to be put together."""
-        self._put(fact, FACTS_BYTES)
+    def put_facts(self, many: Sequence[LineFacts]) -> None:
+        """The same for lines that are yet to be put together."""
+        self._put(many, FACTS_BYTES)
 
-    def _put(self, line: bytes | LineFacts, size: int) -> None:
+    def _put(self, lines: Sequence[bytes | LineFacts], size: int) -> None:
+        """Queue these, of `size` bytes each."""
         if self._forked:
-            self._write(self._rendered([line]))
+            self._write(self._rendered(lines))
             return
         with self._lock:
-            if len(self._waiting) >= self._lines_max or self._bytes + size > self._bytes_max:
-                self._drop(1)
-                return
-            self._waiting.append(line)
-            self._bytes += size
+            room = min(self._lines_max - len(self._waiting), (self._bytes_max - self._bytes) // size)
+            if room < len(lines):
+                room = max(room, 0)
+                self._drop(len(lines) - room)
+                lines = lines[:room]
+                if not lines:
+                    return
+            self._waiting.extend(lines)
+            self._bytes += size * len(lines)
             if not self._writing:
                 self._writing = True
                 self._changed.notify_all()

@@ -29,17 +29,19 @@ class PlainLines:
         self._second = (0, "")  # of the last line, with its date and time
         output.render = self.render
 
-    def put(self, event: str, values: Mapping[str, object]) -> bool:
-        """Have the line written; False: it has to go the usual way."""
+    def put_all(self, event: str, each: Sequence[Mapping[str, object]]) -> bool:
+        """Have a line of each written; False: they have to go the usual way."""
         if not self._processors or self._processors[-1] is not self._last:  # somebody else listens, such as a test
             return False
         if current.get() is not None:  # inside a trace, which the usual way adds
             return False
-        fact = LineFacts(time.time_ns() // 1_000_000, event, values)
+        at = time.time_ns() // 1_000_000
+        many = [LineFacts(at, event, values) for values in each]
         if masks_more():  # the writer's thread does not know what this task masks
-            self._output.put(self.render([fact])[0].decode().removesuffix("\n"))
+            for line in self.render(many):
+                self._output.put(line.decode().removesuffix("\n"))
         else:
-            self._output.put_facts(fact)
+            self._output.put_facts(many)
         return True
 
     def render(self, facts: Sequence[LineFacts]) -> list[bytes]:
@@ -92,8 +94,13 @@ class PlainLogger:
 
     def say(self, event: str, values: Mapping[str, object]) -> None:
         """`info`, for a line that is put together already."""
-        if self.lines is None or not self.lines.put(event, values):
-            self.usual.info(event, **values)
+        self.say_all(event, (values,))
+
+    def say_all(self, event: str, each: Sequence[Mapping[str, object]]) -> None:
+        """A line of each of these, which are of one moment."""
+        if self.lines is None or not self.lines.put_all(event, each):
+            for values in each:
+                self.usual.info(event, **values)
 
 
 def use(lines: PlainLines | None) -> None:

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from gateway.dispatch import deliverer
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.claimer import Claimer
+from gateway.dispatch.delivered_at_once import DeliveredAtOnce
 from gateway.dispatch.leased_delivery import Dispatch
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.rate_limit import Pace
@@ -32,8 +33,12 @@ PLANTED: list[tuple[Any, str]] = [
     (deliverer.Deliverer, "_fits"),
     (deliverer.Deliverer, "_elapsed"),
     (Pace, "spend"),
-    (deliverer.Deliverer, "_delivery"),
+    (deliverer, "deliveries_of"),
     (deliverer, "carry"),
+    (DeliveredAtOnce, "record"),
+    (AttemptReporter, "report_delivered"),
+    (Settler, "settle_all"),
+    (Slots, "all_ended"),
     (deliverer.Deliverer, "_record"),
     (deliverer, "decide"),
     (deliverer, "attempt_record"),
@@ -151,7 +156,7 @@ async def test_a_claim_that_fails_holds_nothing(
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(Prober, "ended"), (Store, "probed"), (deliverer, "decide"), (Breaker, "probed")]
+    ("owner", "name"), [(Prober, "ended"), (Store, "probed"), (DeliveredAtOnce, "record"), (Breaker, "probed")]
 )
 async def test_a_mistake_while_probing_leaves_the_right_to_probe(
     build: Build, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str

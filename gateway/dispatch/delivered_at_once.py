@@ -1,0 +1,64 @@
+"""The end of deliveries whose sink took them all and said the same plain word of each, or none, as nearly every attempt ends: there is
+nothing to decide, to mask or to keep, so all of a call are told and handed to the settler together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.dispatch.attempt import SinkAnswer
+from gateway.dispatch.lane_context import Shared
+from gateway.dispatch.leased_delivery import LeasedDelivery
+from gateway.dispatch.outcome import PLAIN_RECEIPTS
+from gateway.dispatch.reporter import AttemptReporter
+from gateway.dispatch.slots import Slots
+from gateway.model import Outcome
+from gateway.store.records import Settlement
+
+
+class DeliveredAtOnce:
+    """One lane's. What it does is what `Deliverer._record` would: a test compares both."""
+
+    def __init__(self, slots: Slots, shared: Shared, account: AttemptReporter) -> None:
+        self._slots = slots
+        self._settler = shared.settler
+        self._account = account
+        self._settled = slots.settled
+        self._owned = slots.policy.owners is not None  # then each owner is accounted for as well
+
+    def record(
+        self, members: Sequence[LeasedDelivery], answers: Sequence[SinkAnswer], started_at: int, seconds: float
+    ) -> bool:
+        """Record all of them; False: there is more to look at, and nothing was done."""
+        receipt = answers[0]
+        if receipt is not None and (type(receipt) is not str or receipt not in PLAIN_RECEIPTS):
+            return False
+        if self._owned or self._account.is_watched:
+            return False
+        if len(answers) != len(members) or answers.count(receipt) != len(answers):
+            return False
+        for member in members:
+            lease = member.lease
+            if lease.losses or lease.trace is not None or member.span is not None or member.alive:
+                return False
+        took_ms = round(seconds * 1000)
+        outcomes = [
+            (
+                member,
+                Settlement(
+                    delivery=member.lease.delivery,
+                    token=member.lease.token,
+                    state="delivered",
+                    outcome=Outcome.DELIVERED,
+                    started_at=started_at,
+                    took_ms=took_ms,
+                    detail=receipt or "",
+                ),
+                self._settled,
+            )
+            for member in members
+        ]
+        self._slots.took(seconds)
+        self._account.report_delivered([member.lease for member in members], receipt, started_at, seconds)
+        self._settler.settle_all(outcomes)
+        self._slots.all_ended(members)
+        return True

@@ -1,0 +1,117 @@
+"""What was delivered at once is told and written as anything else that was delivered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.dispatch.delivered_at_once import DeliveredAtOnce
+from gateway.dispatch.reporter import AttemptReporter
+from gateway.errors import Refused, Retry
+from gateway.model import Attempt, Delivery
+from gateway.plugin.hookspecs import hookimpl
+from tests.patience import eventually
+
+from .conftest import Batching, House, event
+
+ANSWERS: dict[str, list[Any]] = {
+    "one, plain": ["HTTP 200"],
+    "one, silent": [None],
+    "many, plain": ["HTTP 204"] * 5,
+    "many, silent": [None] * 5,
+    "one of many is to come again": [
+        "HTTP 200",
+        "HTTP 200",
+        Retry("busy", timedelta(seconds=60)),
+        "HTTP 200",
+        "HTTP 200",
+    ],
+    "one of many is refused": ["HTTP 200", "HTTP 200", "HTTP 200", "HTTP 200", Refused("no")],
+    "two words": ["HTTP 200", "HTTP 202", "HTTP 200"],
+    "a word of the sink's own": ["id 17", "id 17"],
+    "a secret": ["https://user:pass@example.com/a?key=b"],
+}
+
+
+async def _account(folder: Path, name: str, answers: Sequence[Any], plugins: Sequence[object] = ()) -> dict[str, Any]:
+    """What is left of one call with these answers."""
+    sink = Batching()
+
+    async def one(delivery: Delivery) -> Any:
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+        return answers[0]
+
+    async def together(deliveries: Sequence[Delivery]) -> Sequence[Any]:
+        return answers[: len(deliveries)]
+
+    sink.script, sink.together = one, together
+    delivery = {"concurrency": 1, "batch": {"max": 10, "window": "0s"}}
+    house = await House(f"sqlite:///{folder / name}.db", sink, delivery=delivery, plugins=plugins).open()
+    try:
+        with capture_logs() as lines:
+            await house.put(*(event(number) for number in range(len(answers))))
+            await eventually(lambda: len(house.attempts()) == len(answers) and not house.dispatcher._settler.pending)
+        metrics = house.metrics.text().decode()
+        (count,) = [count.count for count in house.metrics.activity.fetch_counts() if count.kind == "sink"]
+        lane = house.dispatcher.lanes["app"]
+        return {
+            "lines": lines,
+            "deliveries": house.rows("id, state, rank, due_at, token, attempts, note, last_error, memo, owner, reason"),
+            "attempts": house.attempts("*"),
+            "metrics": [
+                line for line in metrics.splitlines() if re.match("recording_gateway_(deliver|attempt|end|dead)", line)
+            ],
+            "count": (count.total, count.good, count.bad, count.dead, count.spread),
+            "slots": (lane.held, set(lane.slots.leased), lane.slots._unwritten, lane.slots._usual, lane.slots.alone),
+            "calls": sink.batches,
+        }
+    finally:
+        await house.close()
+
+
+@pytest.mark.parametrize("how", ANSWERS)
+async def test_it_is_told_and_written_as_in_the_usual_way(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = await _account(tmp_path, "quick", ANSWERS[how])
+    with monkeypatch.context() as patched:
+        patched.setattr(DeliveredAtOnce, "record", lambda *_: False)
+        usual = await _account(tmp_path, "usual", ANSWERS[how])
+    assert quick == usual
+    assert len([line for line in quick["lines"] if line["event"] == "attempt"]) == len(ANSWERS[how])
+
+
+@pytest.mark.parametrize("how", ["one, plain", "many, plain"])
+async def test_whoever_watches_hears_of_each(how: str, tmp_path: Path) -> None:
+    class Watch:
+        def __init__(self) -> None:
+            self.seen: list[tuple[int, int]] = []
+
+        @hookimpl
+        def attempt_finished(self, delivery: Delivery, attempt: Attempt) -> None:
+            self.seen.append((delivery.id, attempt.number))
+
+    watch = Watch()
+    await _account(tmp_path, "watched", ANSWERS[how], [watch])
+    assert watch.seen == [(number + 1, 1) for number in range(len(ANSWERS[how]))]
+
+
+async def test_a_plain_batch_is_told_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    real = AttemptReporter.report_delivered
+
+    def noted(self: AttemptReporter, leases: Sequence[Any], *rest: Any) -> None:
+        calls.append(len(leases))
+        real(self, leases, *rest)
+
+    monkeypatch.setattr(AttemptReporter, "report_delivered", noted)
+    monkeypatch.setattr(AttemptReporter, "report", lambda *_: pytest.fail("one by one"))
+    await _account(tmp_path, "together", ANSWERS["many, plain"])
+    assert calls == [5]
