@@ -23,6 +23,7 @@ from tests import covered, delivered_events
 from tests.budget import measured, over_budget
 from tests.encrypted_stores import encrypt_every_store
 from tests.examples import register
+from tests.few_messages import FewMessages
 from tests.import_shares import ImportShares
 from tests.marks import mark
 from tests.plain_server import SERIALISABLE, PlainServer, stand_between
@@ -60,7 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if covered.is_counting():
         covered.count_hooks_too()
     config.pluginmanager.register(ImportShares())
-    if not hasattr(config, "workerinput"):  # else this is a worker of pytest-xdist, which was told
+    if hasattr(config, "workerinput"):  # a worker of pytest-xdist, which was told the run
+        config.pluginmanager.register(FewMessages())
+    else:
         os.environ[RUN] = f"{os.getpid()}-{secrets.token_hex(4)}"
         if (memory := in_memory()) and not config.getoption("--whole"):  # whose scenarios are about disks
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))  # of `tmp_path`: no test waits for a disk
@@ -233,8 +236,10 @@ def _refused_statements(_plain_server: PlainServer | None) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Generator[None, Any, Any]:
-    """Because a report that quotes half an emoji cannot go from a worker to its run, and would end the whole run."""
-    return _writable((yield))
+    """Because a report that quotes half an emoji cannot go from a worker to its run, and would end the whole run. And because
+    nobody there asks for the names by which `-k` and `-m` would choose it, which are most of what would be sent."""
+    data = yield
+    return _writable({**data, "keywords": {}} if data is not None and "keywords" in data else data)
 
 
 def _writable(value: Any) -> Any:
