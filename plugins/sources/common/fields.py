@@ -40,6 +40,12 @@ def text_of(said: Mapping[str, object], name: str) -> str:
     return value
 
 
+def texts_of(said: Mapping[str, object], names: Sequence[str]) -> list[str]:
+    """`text_of` of several."""
+    get = said.get
+    return [value if type(value := get(name)) is str else text_of(said, name) for name in names]
+
+
 class Reading:
     """One callback's fields, taken one after the other. Each reader gives None for what is absent, null or unreadable.
 
@@ -81,8 +87,9 @@ class Reading:
 
     def drop(self, *names: str) -> None:
         """Take fields that have no place anywhere, such as credentials."""
+        pop = self._left.pop
         for name in names:
-            self._left.pop(name, None)
+            pop(name, None)
 
     def text(self, name: str) -> str | None:
         """A text; an empty one is absent, because that is how vendors say so."""
@@ -92,6 +99,20 @@ class Reading:
         if value is not None:
             self.keep(name, value)
         return None
+
+    def texts(self, *names: str) -> list[str | None]:
+        """`text` of several."""
+        pop = self._left.pop
+        texts: list[str | None] = []
+        for name in names:
+            value = pop(name, None)
+            if type(value) is str:
+                texts.append(value or None)
+            else:
+                texts.append(None)
+                if value is not None:
+                    self.keep(name, value)
+        return texts
 
     def label(self, name: str) -> str | None:
         """A text, also written as an integer: what vendors number but nobody counts with."""
@@ -156,7 +177,8 @@ class Reading:
             return None
         if type(value) is str and _TIME.fullmatch(value):
             try:
-                return datetime.fromisoformat(value.upper()).astimezone(UTC)
+                at = datetime.fromisoformat(value.upper())
+                return at if at.tzinfo is UTC else at.astimezone(UTC)
             except (ValueError, OverflowError):  # the 31st of June; the year 0 in another zone
                 pass
         self.keep(name, value)

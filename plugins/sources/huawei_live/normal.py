@@ -21,7 +21,7 @@ from gateway import (
     event_id,
     format_time,
 )
-from plugins.sources.common.fields import PIXELS_MAX, Reading, text_of
+from plugins.sources.common.fields import PIXELS_MAX, Reading, texts_of
 from plugins.vendors.huawei_live import signature
 
 TYPES: Final = {
@@ -33,6 +33,8 @@ TYPES: Final = {
 }
 IDENTITY: Final = ("job_id", "task_id", "asset_id", "obs_bucket", "obs_object")  # what names a file
 _NAMED_BY: Final = signature.NAMES[:4]
+_TEXTS_OF_A_FILE: Final = ("obs_location", "obs_bucket", "obs_object", "download_url", "play_url", "asset_id")
+_HAVE_NO_PLACE: Final = (*_NAMED_BY, "auth_sign", "auth_timestamp")
 _OF_A_FILE: Final = (
     "download_url",
     "play_url",
@@ -52,10 +54,10 @@ _OF_A_FILE: Final = (
 def event_of(source: str, callback: Callback, verified: Verified, *, signed: bool) -> Event:
     """The event of one callback; `signed`: its auth fields mean something. Raises Malformed where it cannot be named."""
     document = callback.json()
-    vendor_type, domain, app, stream = [text_of(document, name) for name in _NAMED_BY]
+    vendor_type, domain, app, stream = texts_of(document, _NAMED_BY)
     type = TYPES.get(vendor_type, RECORDING_UNKNOWN)
     reading = Reading(document)
-    reading.drop(*_NAMED_BY, "auth_sign", "auth_timestamp")
+    reading.drop(*_HAVE_NO_PLACE)
     format = reading.text("record_format")
     format = format.lower() if format else None
     files = _files(reading, type, format)
@@ -63,6 +65,7 @@ def event_of(source: str, callback: Callback, verified: Verified, *, signed: boo
     if type == RECORDING_FAILED or (type == RECORDING_UNKNOWN and reading.has("error_message")):
         error = Fault(message=reading.text("error_message"))
     moment = signature.expiry_of(document.get("auth_timestamp")) if signed else None
+    project_id, job_id, task_id = reading.texts("project_id", "job_id", "task_id")
     identity = _identity(document, type, moment or format_time(callback.received_at))
     return Event(
         id=event_id(source, type, domain, app, stream, format, identity),
@@ -76,9 +79,9 @@ def event_of(source: str, callback: Callback, verified: Verified, *, signed: boo
         app=app,
         stream=stream,
         format=format,
-        project_id=reading.text("project_id"),
-        job_id=reading.text("job_id"),
-        task_id=reading.text("task_id"),
+        project_id=project_id,
+        job_id=job_id,
+        task_id=task_id,
         time=files[0].ended_at if type == FILE_COMPLETED else None,
         files=files,
         error=error,
@@ -104,20 +107,18 @@ def _files(reading: Reading, type: str, format: str | None) -> tuple[File, ...]:
         return (File(format=format),)  # because nothing else is known of a file that begins
     if type != FILE_COMPLETED and not (type == RECORDING_UNKNOWN and reading.has(*_OF_A_FILE)):
         return ()
-    storage = Storage(
-        location=reading.text("obs_location"), bucket=reading.text("obs_bucket"), key=reading.text("obs_object")
-    )
+    location, bucket, key, download_url, play_url, asset_id = reading.texts(*_TEXTS_OF_A_FILE)
     file = File(
         format=format,
-        download_url=reading.text("download_url"),
-        play_url=reading.text("play_url"),
-        asset_id=reading.text("asset_id"),
+        download_url=download_url,
+        play_url=play_url,
+        asset_id=asset_id,
         size_bytes=reading.whole("file_size"),
         duration_seconds=reading.seconds("record_duration"),
         width=reading.whole("width", PIXELS_MAX),
         height=reading.whole("height", PIXELS_MAX),
         started_at=reading.time("start_time"),
         ended_at=reading.time("end_time"),
-        storage=storage if storage.location or storage.bucket or storage.key else None,
+        storage=Storage(location=location, bucket=bucket, key=key) if location or bucket or key else None,
     )
     return (file,)

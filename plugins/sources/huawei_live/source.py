@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple
 
 from gateway import Callback, Event, Malformed, Played, Scene, Seal, Trust, Untrusted, Verified
-from plugins.sources.common.fields import kind_of, text_of
+from plugins.sources.common.fields import kind_of, text_of, texts_of
 from plugins.sources.common.keyed import check_expiry, from_hex, mismatch, position
 from plugins.sources.huawei_live import options
 from plugins.sources.huawei_live.normal import IDENTITY, TYPES, event_of
@@ -17,7 +17,8 @@ from plugins.sources.huawei_live.push import PUSH_TYPES, push_event_of
 from plugins.sources.huawei_live.vendor_side import AskingSource, matcher
 from plugins.vendors.huawei_live import signature
 
-_TYPE, _DOMAIN, _APP, _STREAM, *_URLS = signature.NAMES
+_NAMED_BY: Final = signature.NAMES[:4]
+_URLS: Final = signature.NAMES[4:]
 _HEX: Final = re.compile("[0-9a-fA-F]{32}|[0-9a-fA-F]{64}")  # of an MD5 or of an HMAC-SHA256
 
 
@@ -161,6 +162,8 @@ apps: @APPS@
         """What the signature covers; less where its fields could be cut elsewhere."""
         if scheme != signature.FIELDS:
             return signature.COVERS[scheme]
+        if self._pairs is None:
+            return Trust.TIMESTAMP  # because whoever may name any domain or app may cut the text anywhere
         if signed.event_type not in TYPES:
             return Trust.TIMESTAMP  # because an unknown word may have begun in the field before or end in the next
         if self.options.url_rules and not signature.urls_keep_fields_apart(
@@ -249,8 +252,7 @@ class _SignedCallback(NamedTuple):
 
 
 def _signed(document: Mapping[str, object]) -> _SignedCallback:
-    event_type, domain = text_of(document, _TYPE), text_of(document, _DOMAIN)
-    app, stream = text_of(document, _APP), text_of(document, _STREAM)
+    named = texts_of(document, _NAMED_BY)
     unreadable = None
     urls = []
     for name in _URLS:
@@ -258,5 +260,7 @@ def _signed(document: Mapping[str, object]) -> _SignedCallback:
         if url is not None and type(url) is not str:
             unreadable, url = f"{name} is {kind_of(url)}", None
         urls.append(url or "")
-    joined = "".join((event_type, domain, app, stream, *urls))
-    return _SignedCallback(event_type, domain, app, stream, urls[0], urls[1], joined, unreadable)
+    event_type, domain, app, stream = named
+    return _SignedCallback(
+        event_type, domain, app, stream, urls[0], urls[1], joined="".join(named + urls), unreadable=unreadable
+    )

@@ -59,8 +59,9 @@ def schemes_of(sign_type: str) -> Sequence[str]:
 
 @lru_cache(maxsize=64)
 def _keyed(key: bytes) -> hmac.HMAC:
-    """The state after the key: half of what a short text costs."""
-    return hmac.new(key, digestmod="sha256")
+    """The state after the key: half of what a short text costs. OpenSSL's own where Python's stands around it."""
+    state = hmac.new(key, digestmod="sha256")
+    return getattr(state, "_hmac", None) or state
 
 
 def _hmac(key: bytes, text: bytes) -> bytes:
