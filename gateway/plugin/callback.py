@@ -96,7 +96,12 @@ class Callback(Value, frozen=True, dict=True):
                 return TraceContext.of_headers(headers.getlist(TRACEPARENT), headers.getlist(TRACESTATE))
         return None
 
-    @property
+    def head_is_known(self, media_type: str | None) -> None:
+        """For the core: a head like this was looked at before, with this Content-Type and no trace in it."""
+        self.__dict__["media_type"] = media_type
+        self.__dict__["trace"] = None
+
+    @lock_free_property
     def media_type(self) -> str | None:
         """For the core: what its Content-Type says, as `headers` has it, which takes thrice as long to ask."""
         for name, value in self.headers.raw:

@@ -10,6 +10,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Scope
 
+from gateway.text.trace_context import TRACEPARENT
 from gateway.web.uvicorn_parts import STATUS_LINE, FlowControl, RequestResponseCycle
 
 _FIELDS_MAX: Final = 256  # answers differ in their length alone, and few lengths are common
@@ -23,13 +24,17 @@ FAILED: Final = "gateway.failed"  # in the scope: a Problem that ended the reque
 class KnownHead:
     """What the parser and the application found in the head of a request that was taken without the application."""
 
-    __slots__ = ("headers", "length_at", "passed", "scope")
+    __slots__ = ("headers", "length_at", "media_type", "passed", "scope", "traced")
 
     def __init__(self, scope: Scope, headers: list[tuple[bytes, bytes]], length_at: int) -> None:
         self.scope = scope  # what follows from the head alone
         self.headers = headers
         self.length_at = length_at  # the place of Content-Length among them
         self.passed: object = None  # the source that takes callbacks with this head
+        by_name = dict(reversed(headers))
+        self.traced = TRACEPARENT.encode() in by_name
+        media = by_name.get(b"content-type")
+        self.media_type = None if media is None else media.decode("latin-1")
 
     def headers_with(self, length: bytes) -> list[tuple[bytes, bytes]]:
         """Its fields, with this Content-Length."""

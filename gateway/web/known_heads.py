@@ -6,7 +6,7 @@ One that did not come twice is not kept: a head with a signature in it never com
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.web.http_exchange import HttpExchange, KnownHead
 
@@ -27,36 +27,50 @@ class KnownHeads:
     def __init__(self, most: int) -> None:
         self._most = min(most, HEAD_BYTES_MAX)
         self._heads: dict[bytes, KnownHead] = {}
+        self._last: tuple[bytes, bytes, KnownHead] | None = None  # what stands before the digits, and behind them
         self._once: set[int] = set()
 
     def find(self, data: bytes) -> tuple[KnownHead, bytes, bytes] | None:
         """Of a segment that is one whole request with a known head: that, its Content-Length, and the body."""
-        if not self._heads or (cut := _cut(data, self._most)) is None:
+        if (last := self._last) is None:
             return None
-        key, length, end = cut
-        head = self._heads.get(key)
-        return (head, length, data[end:]) if head is not None and int(length) == len(data) - end else None
+        before, behind, head = last
+        if data.startswith(before):  # as nearly always, where one vendor calls
+            at = len(before)
+            ends = data.find(b"\r\n", at, at + _DIGITS_MAX + 2)
+            length = data[at:ends]
+            if ends > 0 and data.startswith(behind, ends) and length.isdigit():
+                end = ends + len(behind)
+                return (head, length, data[end:]) if int(length) == len(data) - end else None
+        return self._look_up(data)
+
+    def _look_up(self, data: bytes) -> tuple[KnownHead, bytes, bytes] | None:
+        if (cut := _cut(data, self._most)) is None or (head := self._heads.get(cut.key)) is None:
+            return None
+        self._last = (data[: cut.at], data[cut.ends : cut.end], head)
+        length = data[cut.at : cut.ends]
+        return (head, length, data[cut.end :]) if int(length) == len(data) - cut.end else None
 
     def learn(self, data: bytes, exchange: HttpExchange, size: int) -> None:
         """Remember the head of a segment that was one whole request, with a body of `size` bytes, and was taken without the
         application."""
         cut = _cut(data, self._most)
-        if cut is None or cut[2] != len(data) - size or int(cut[1]) != size:
+        if cut is None or cut.end != len(data) - size or int(data[cut.at : cut.ends]) != size:
             return
-        key, _, end = cut
         scope = exchange.scope
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         names = [name for name, _ in headers]
         if scope["http_version"] != "1.1" or not exchange.keep_alive or names.count(b"content-length") != 1:
             return
         # each line is one field: nothing in it was folded, and nothing left out (an offer of another protocol)
-        if data.count(b"\r\n", 0, end) != len(headers) + 2 or b"expect" in names:
+        if data.count(b"\r\n", 0, cut.end) != len(headers) + 2 or b"expect" in names:
             return
-        if self._came_once(hash(key)):
+        if self._came_once(hash(cut.key)):
             if len(self._heads) >= HEADS_MAX:
                 del self._heads[next(iter(self._heads))]
             of_head = {name: scope[name] for name in _OF_THE_HEAD}
-            self._heads[key] = KnownHead(of_head, headers, names.index(b"content-length"))
+            head = self._heads[cut.key] = KnownHead(of_head, headers, names.index(b"content-length"))
+            self._last = (data[: cut.at], data[cut.ends : cut.end], head)
 
     def _came_once(self, mark: int) -> bool:
         if mark in self._once:
@@ -68,9 +82,17 @@ class KnownHeads:
         return False
 
 
-def _cut(data: bytes, most: int) -> tuple[bytes, bytes, int] | None:
-    """Of a segment that begins with a head: all of the head but the digits of its first Content-Length, these, and where it
-    ends."""
+class Cut(NamedTuple):
+    """A segment that begins with a head. `key`: all of the head but the digits of its first Content-Length, which stand from
+    `at` to `ends`; `end`: where the head does."""
+
+    key: bytes
+    at: int
+    ends: int
+    end: int
+
+
+def _cut(data: bytes, most: int) -> Cut | None:
     at = data.find(_LENGTH, 0, most)
     if at < 0:
         at = data.find(_LENGTH_TITLED, 0, most)
@@ -78,9 +100,8 @@ def _cut(data: bytes, most: int) -> tuple[bytes, bytes, int] | None:
         return None
     at += len(_LENGTH)
     ends = data.find(b"\r\n", at, at + _DIGITS_MAX + 2)
-    length = data[at:ends]
     end = data.find(_END, ends, most) if ends > 0 else -1
-    if end < 0 or not length.isdigit():
+    if end < 0 or not data[at:ends].isdigit():
         return None
     end += len(_END)
-    return data[:at] + data[ends:end], length, end
+    return Cut(data[:at] + data[ends:end], at, ends, end)

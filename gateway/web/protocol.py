@@ -242,12 +242,14 @@ class GuardedProtocol(TimedProtocol):
 
     def on_response_complete(self) -> None:
         self._owed -= 1
-        self._release_first()
         if self._bodies:
+            if self._bodies[0]:
+                self._release_first()
             self._bodies.popleft()
         self.server_state.total_requests += 1
         if not self.transport.is_closing():
-            self.flow.resume_reading()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
             if self.pipeline:  # no timer of uvicorn's: `_tick` sees who is idle
                 exchange, _ = self.pipeline.pop()
                 assert isinstance(exchange, HttpExchange)

@@ -47,6 +47,8 @@ class WholeCallbacks:
             return False
         callback = ingress.callback_of(scope, entry, body, address)
         callback.when_known(exchange.release_body)
+        if known is not None and not known.traced:
+            callback.head_is_known(known.media_type)
         span = ingress.spans.begin(scope) if ingress.spans.on else None
         if span is not None:
             span.name_source(entry.name)
