@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SEAL_CONTENTS_MAX: Final = 32  # different contents under one signature, where its source names no other bound
 
+_TIMESTAMP_RANK: Final = Trust.TIMESTAMP.rank
 HOPS_MAX: Final = 8  # sources that one after the other put their name behind an id
 
 
@@ -126,7 +127,7 @@ def _bound(verified: Verified) -> tuple[int, bool]:
         return 0, False
     if seal.most is not None:
         return seal.most, False
-    return SEAL_CONTENTS_MAX, verified.trust.rank <= Trust.TIMESTAMP.rank
+    return SEAL_CONTENTS_MAX, verified.trust.rank <= _TIMESTAMP_RANK
 
 
 def _sealed(event: Event, validity: float | None, seal: Seal) -> bytes:

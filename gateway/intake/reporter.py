@@ -21,6 +21,7 @@ from gateway.runtime.plain_lines import PlainLogger
 from gateway.runtime.traces import Span, exemplar, log_fields
 from gateway.store.records import Accepted
 
+_FIELDS_RANK: Final = Trust.FIELDS.rank
 EVENTS_NOTED_MAX: Final = 20  # events of one callback that its span names
 
 
@@ -98,7 +99,7 @@ class Journal:
         self._metrics.activity.verified(name)
         if verified.validity is not None:
             self._validity(source).observe(verified.validity, exemplar(callback.trace))
-        if verified.trust.rank < Trust.FIELDS.rank and source not in self._warned:
+        if verified.trust.rank < _FIELDS_RANK and source not in self._warned:
             self._warned.add(source)
             self._log.warning(
                 "trust_below_fields",

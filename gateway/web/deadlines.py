@@ -33,6 +33,14 @@ class Phase(enum.Enum):
     OVER = "over"  # nothing more is read from this connection
 
 
+# Because Python 3.11 finds a member through its class by two calls of its own, and this is asked several times a callback.
+IDLE: Final = Phase.IDLE
+HEAD: Final = Phase.HEAD
+BODY: Final = Phase.BODY
+WHOLE: Final = Phase.WHOLE
+OVER: Final = Phase.OVER
+
+
 class TimedProtocol(HttpToolsProtocol):
     """The half of GuardedProtocol that waits, refuses and closes; the other half reads."""
 
@@ -63,7 +71,7 @@ class TimedProtocol(HttpToolsProtocol):
             limits.head_seconds, limits.body_seconds, limits.idle_seconds, limits.stall_seconds, limits.linger_seconds
         )
         self._timer: asyncio.TimerHandle | None = None
-        self._phase = Phase.IDLE
+        self._phase = IDLE
         self._deadline = self.loop.time() + limits.head_seconds
         self._stalled = math.inf  # when a caller that takes nothing is given up
         self._head_bytes = 0
@@ -85,7 +93,7 @@ class TimedProtocol(HttpToolsProtocol):
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._phase = Phase.OVER
+        self._phase = OVER
         self.polite.closing = True
         self.incomplete.pop(self, None)
         self._release_all()
@@ -105,11 +113,11 @@ class TimedProtocol(HttpToolsProtocol):
         return True
 
     def shutdown(self) -> None:
-        if self._phase is Phase.OVER:
+        if self._phase is OVER:
             self.transport.abort()
             return
-        if self._phase is Phase.HEAD and not self._owed:
-            self._phase = Phase.IDLE  # half a head will not be answered: no reason to linger
+        if self._phase is HEAD and not self._owed:
+            self._phase = IDLE  # half a head will not be answered: no reason to linger
         super().shutdown()
 
     def _make_room(self) -> None:
@@ -130,13 +138,13 @@ class TimedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _fall_idle(self) -> None:
-        self._phase = Phase.IDLE
+        self._phase = IDLE
         self._deadline = self.loop.time() + self.limits.idle_seconds
         self.incomplete[self] = None
 
     def give_way(self, problem: Problem) -> None:
         """For the budget: this connection holds too much that is not verified."""
-        if self._phase is not Phase.BODY:  # what it holds are whole requests that wait behind the one in hand
+        if self._phase is not BODY:  # what it holds are whole requests that wait behind the one in hand
             self._owed -= len(self.pipeline)
             self.pipeline.clear()
         self._refuse_and_close(problem)
@@ -150,7 +158,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def _owes(self) -> bool:
         """Whether a whole request waits for our answer: then the caller is not the one who is slow."""
-        return self._owed > 1 or (self._owed == 1 and self._phase is not Phase.BODY)
+        return self._owed > 1 or (self._owed == 1 and self._phase is not BODY)
 
     def _tick(self) -> None:
         # one timer a connection, looked at when it fires: arming one for every request would cost more than the rest
@@ -160,7 +168,7 @@ class TimedProtocol(HttpToolsProtocol):
             return
         try:
             if now >= self._deadline:
-                if self._phase is not Phase.OVER and self._owes():
+                if self._phase is not OVER and self._owes():
                     self._deadline = now + self.limits.stall_seconds
                 else:
                     self._expire()
@@ -169,13 +177,13 @@ class TimedProtocol(HttpToolsProtocol):
 
     def _expire(self) -> None:
         self._deadline = self.loop.time() + self.limits.stall_seconds  # where what follows fails, it is cut off then
-        if self._phase is Phase.OVER:
+        if self._phase is OVER:
             self.transport.abort()
-        elif self._phase is Phase.HEAD:
+        elif self._phase is HEAD:
             self._refuse_and_close(
                 Problem(408, "head_timeout", f"no complete head within {self.limits.head_seconds:g} s")
             )
-        elif self._phase is Phase.BODY and self._owed:
+        elif self._phase is BODY and self._owed:
             self._refuse_and_close(
                 Problem(408, "body_timeout", f"no complete body within {self.limits.body_seconds:g} s")
             )
@@ -186,12 +194,12 @@ class TimedProtocol(HttpToolsProtocol):
 
     def _refuse_and_close(self, problem: Problem) -> None:
         """Read nothing more; answer after the answers that are due before, and close."""
-        phase, self._phase = self._phase, Phase.OVER
+        phase, self._phase = self._phase, OVER
         self._wire_bytes = 0
         self._release_all()
-        path = self.scope["path"] if phase is Phase.BODY else None
+        path = self.scope["path"] if phase is BODY else None
         self.refused(problem, self.client[0] if self.client else None, path)
-        if phase is Phase.BODY:
+        if phase is BODY:
             if not self._owed or self.cycle.response_started:  # its answer is out already
                 self.transport.close()
                 return
@@ -207,7 +215,7 @@ class TimedProtocol(HttpToolsProtocol):
             self._say(problem)
 
     def _say(self, problem: Problem) -> None:
-        self._phase = Phase.OVER
+        self._phase = OVER
         if not self.transport.is_closing():
             self.transport.write(problems.wire(problem, self.server_state.default_headers))
             self.transport.close()
@@ -215,10 +223,10 @@ class TimedProtocol(HttpToolsProtocol):
     def _finish(self) -> None:
         """Close, but where the caller may still be sending, only after it could read what we said."""
         real = self.polite.real
-        reading = self._phase in (Phase.HEAD, Phase.BODY, Phase.OVER)
+        reading = self._phase in (HEAD, BODY, OVER)
         unsent = real.get_write_buffer_size() > 0
         limits = self.limits
-        self._phase = Phase.OVER
+        self._phase = OVER
         self._wire_bytes = 0
         self._deadline = self.loop.time() + (limits.stall_seconds if unsent else limits.linger_seconds)
         self.incomplete.setdefault(self)

@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from gateway.errors import Problem
 from gateway.web.budget import Budget, over_budget
-from gateway.web.deadlines import Phase, TimedProtocol
+from gateway.web.deadlines import BODY, HEAD, IDLE, OVER, WHOLE, TimedProtocol
 from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of, without_offer
 from gateway.web.http_exchange import HttpExchange
 from gateway.web.known_heads import KnownHeads
@@ -49,21 +49,21 @@ class GuardedProtocol(TimedProtocol):
 
     def data_received(self, data: bytes) -> None:
         phase = self._phase
-        if phase is Phase.OVER:
+        if phase is OVER:
             self._wire_bytes += len(data)
             if self._wire_bytes > LINGER_BYTES_MAX:
                 self.transport.abort()
             return
-        if phase is Phase.IDLE:
+        if phase is IDLE:
             if self._take_known(data):
                 return
             # from the first byte, whatever it is: a blank line now and then must not keep the connection open
-            phase = self._phase = Phase.HEAD
+            phase = self._phase = HEAD
             self._deadline = self.loop.time() + self.limits.head_seconds
             self._head_bytes = 0
-        if phase is Phase.HEAD:
+        if phase is HEAD:
             self._head_bytes += len(data)
-        elif phase is Phase.BODY:
+        elif phase is BODY:
             self._wire_bytes += len(data)
         try:
             self._parse(data)
@@ -74,11 +74,11 @@ class GuardedProtocol(TimedProtocol):
             if (begun := self._begun) is not None:
                 self._begun = None
                 size = len(begun.body)
-                if self._serve(begun) and phase is Phase.HEAD and self._owed == 1:
+                if self._serve(begun) and phase is HEAD and self._owed == 1:
                     self.heads.learn(data, begun, size)
-        if self._phase is Phase.HEAD and self._head_bytes > self.limits.head_bytes:
+        if self._phase is HEAD and self._head_bytes > self.limits.head_bytes:
             self._refuse_and_close(head_too_large(f"more than {self.limits.head_bytes} bytes"))
-        elif self._phase is Phase.BODY and self._wire_bytes > self._wire_most:
+        elif self._phase is BODY and self._wire_bytes > self._wire_most:
             self._refuse_and_close(
                 Problem(413, "body_too_large", "the body and its framing are longer than is taken here")
             )
@@ -104,7 +104,7 @@ class GuardedProtocol(TimedProtocol):
         exchange.whole = body
         exchange.more_body = False
         self._owed += 1
-        self._phase = Phase.WHOLE
+        self._phase = WHOLE
         self._deadline = math.inf
         self.incomplete.pop(self, None)
         self._serve(exchange)
@@ -143,14 +143,14 @@ class GuardedProtocol(TimedProtocol):
             data = head + rest
 
     def on_message_begin(self) -> None:
-        if self._phase is not Phase.HEAD:  # it follows another in the same segment
-            self._phase = Phase.HEAD
+        if self._phase is not HEAD:  # it follows another in the same segment
+            self._phase = HEAD
             self._deadline = self.loop.time() + self.limits.head_seconds
             self._head_bytes = 0
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._phase is not Phase.HEAD:
+        if self._phase is not HEAD:
             return  # a trailer: nothing that came after the head may pass for it
         if len(self.headers) >= self.limits.head_fields:
             raise Refusing(head_too_large(f"more than {self.limits.head_fields} fields"))
@@ -175,7 +175,7 @@ class GuardedProtocol(TimedProtocol):
             raise Refusing(problem)
         self._bodies.append(0)
         self._begin(version)
-        self._phase = Phase.BODY
+        self._phase = BODY
         self._wire_most = min(limits.wire_bytes, on_the_wire(self.largest(self.scope["path"])))
         self._deadline = self.loop.time() + limits.body_seconds
         self._wire_bytes = 0
@@ -232,7 +232,7 @@ class GuardedProtocol(TimedProtocol):
             return
         super().on_message_complete()
         if self._owed:
-            self._phase = Phase.WHOLE
+            self._phase = WHOLE
             self._deadline = math.inf
             self.incomplete.pop(self, None)
         else:  # it was answered before all of it had come
@@ -254,10 +254,10 @@ class GuardedProtocol(TimedProtocol):
                 exchange, _ = self.pipeline.pop()
                 assert isinstance(exchange, HttpExchange)
                 self._serve(exchange)
-        if self._phase is Phase.WHOLE:
+        if self._phase is WHOLE:
             if not self._owed:
                 self._fall_idle()
-        elif self._phase is Phase.OVER:
+        elif self._phase is OVER:
             if self._last_words is not None and not self._owed:
                 self._say(self._last_words)
         elif not self._owes():  # the next one is on its way, and we may have kept it from being read

@@ -45,6 +45,7 @@ class Kind(enum.Enum):
     APART = enum.auto()
 
 
+_ACCEPT: Final = Kind.ACCEPT
 Work = Callable[[Bulk], object] | Sequence[object]  # of calls; of the other kinds
 
 
@@ -133,7 +134,7 @@ class Queue:
                 except StoreError as error:
                     refused.append((waiter, None, error))
                     continue
-                item = Item(Kind.ACCEPT, work, size, waiter, now)
+                item = Item(_ACCEPT, work, size, waiter, now)
                 self._watched.append(item)
                 self._items.append(item)
                 self._bytes += size

@@ -88,7 +88,7 @@ class SqliteBulk(SqliteLeases):
             body = encrypt_body(self, key, body)
             raw = encrypt_raw(self, key, raw)
             routing = encrypt_routing(self, key, routing)
-        # Short values as plain texts and arrays: of anything else the driver asks at each run whether somebody adapts it.
+        # Plain texts and arrays: of anything else the driver asks at each run whether somebody adapts it.
         values: tuple[object, ...] = (
             str(event.id),
             bytearray(row.variant),
@@ -100,7 +100,7 @@ class SqliteBulk(SqliteLeases):
             int(event.received_at.timestamp() * 1000),
             bytearray(new.fingerprint),
             body,
-            raw,
+            bytearray(raw),
             new.raw_type,
             routing,
             event.trust.rank,

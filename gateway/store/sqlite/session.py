@@ -35,6 +35,12 @@ _ITEM: Final = (
     UnicodeEncodeError,
 )
 
+# Python 3.11 raises and catches an exception for each of these that is bound, as long as nobody says what becomes of it:
+# what it is. A NULL or a blob costs a quarter of it then.
+sqlite3.register_adapter(type(None), {None: None}.get)
+sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(bool, int)
+
 Role = Literal["writer", "reader", "admin"]
 
 

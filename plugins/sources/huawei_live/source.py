@@ -19,6 +19,8 @@ from plugins.vendors.huawei_live import signature
 
 _NAMED_BY: Final = signature.NAMES[:4]
 _URLS: Final = signature.NAMES[4:]
+_TRUST_FIELDS: Final = Trust.FIELDS
+_TRUST_TIMESTAMP: Final = Trust.TIMESTAMP
 _HEX: Final = re.compile("[0-9a-fA-F]{32}|[0-9a-fA-F]{64}")  # of an MD5 or of an HMAC-SHA256
 
 
@@ -53,12 +55,16 @@ apps: @APPS@
         self._domain_allowed = matcher(self.options.domains)
         self._app_allowed = matcher(self.options.apps)
         self._pairs = options.exact_names(self.options)
+        # Kept here, because an attribute of a model is found in a few calls.
+        self._is_unsigned = self.options.sign_type == (signature.NONE,)
+        self._skew, self._longest = self.options.clock_skew, self.options.max_validity
+        self._url_rules, self._bodies_max = self.options.url_rules, self.options.max_bodies_per_signature
         if self.options.stream_events:
             self.scenes = (*TYPES, *PUSH_TYPES)  # type: ignore[misc]  # here it is a choice
 
     @property
     def unsigned(self) -> bool:
-        return self.options.sign_type == (signature.NONE,)
+        return self._is_unsigned
 
     @property
     def most_trust(self) -> Trust:
@@ -75,19 +81,17 @@ apps: @APPS@
         document = callback.json()
         if _is_push(document):
             return self._verify_push(document, callback)
-        if self.unsigned:
+        if self._is_unsigned:
             self._check_allowed(text_of(document, "publish_domain"), text_of(document, "app"))
             return Verified(trust=Trust.NONE, scheme=signature.NONE)
         presented, timestamp = _credentials(document)
         signed = _signed(document)
         scheme, key = self._match(presented, timestamp, signed)
-        validity = check_expiry(
-            int(timestamp), callback.received_at, skew=self.options.clock_skew, longest=self.options.max_validity
-        )
+        validity = check_expiry(int(timestamp), callback.received_at, skew=self._skew, longest=self._longest)
         self._check_allowed(signed.domain, signed.app)
         trust = self._trust(scheme, signed)
         seal = self._seal(scheme, presented, timestamp, trust, signed)
-        hint = self._hint(signed) if scheme == signature.FIELDS and trust is not Trust.FIELDS else ""
+        hint = self._hint(signed) if scheme == signature.FIELDS and trust is not _TRUST_FIELDS else ""
         return Verified(trust=trust, scheme=scheme, key=key, seal=seal, validity=validity, hint=hint)
 
     def _hint(self, signed: _SignedCallback) -> str:
@@ -104,7 +108,7 @@ apps: @APPS@
     def _verify_push(self, document: Mapping[str, object], callback: Callback) -> Verified:
         """That a stream is pushed is no recording, but nobody may say it who does not belong: it has its own formula."""
         event, domain, app, stream = (text_of(document, name) for name in signature.PUSH_NAMES)
-        if self.unsigned:
+        if self._is_unsigned:
             self._check_allowed(domain, app, "domain")
             return Verified(trust=Trust.NONE, scheme=signature.NONE)
         presented, timestamp = _credentials(document)
@@ -113,15 +117,13 @@ apps: @APPS@
         key = position(from_hex(presented, 32), expected)
         if key is None:
             raise mismatch("auth_sign", self._keys, "the HMAC-SHA256 of a stream's push")
-        validity = check_expiry(
-            int(timestamp), callback.received_at, skew=self.options.clock_skew, longest=self.options.max_validity
-        )
+        validity = check_expiry(int(timestamp), callback.received_at, skew=self._skew, longest=self._longest)
         self._check_allowed(domain, app, "domain")
         # Only with exact names can no byte be moved between what is signed; the end of `stream` is a time of ten digits.
         cut_once = self._pairs is not None and sum(map((domain + app + stream).startswith, self._pairs)) == 1
-        trust = Trust.FIELDS if cut_once and event in PUSH_TYPES else Trust.TIMESTAMP
+        trust = _TRUST_FIELDS if cut_once and event in PUSH_TYPES else _TRUST_TIMESTAMP
         digest = hashlib.sha256(f"{signature.PUSH}\0{presented.lower()}\0{timestamp}".encode()).digest()[:16]
-        seal = Seal(digest=digest, most=self.options.max_bodies_per_signature)
+        seal = Seal(digest=digest, most=self._bodies_max)
         return Verified(trust=trust, scheme=signature.PUSH, key=key, seal=seal, validity=validity)
 
     def _match(self, presented: str, timestamp: str, signed: _SignedCallback) -> tuple[str, int]:
@@ -163,14 +165,14 @@ apps: @APPS@
         if scheme != signature.FIELDS:
             return signature.COVERS[scheme]
         if self._pairs is None:
-            return Trust.TIMESTAMP  # because whoever may name any domain or app may cut the text anywhere
+            return _TRUST_TIMESTAMP  # because whoever may name any domain or app may cut the text anywhere
         if signed.event_type not in TYPES:
-            return Trust.TIMESTAMP  # because an unknown word may have begun in the field before or end in the next
-        if self.options.url_rules and not signature.urls_keep_fields_apart(
+            return _TRUST_TIMESTAMP  # because an unknown word may have begun in the field before or end in the next
+        if self._url_rules and not signature.urls_keep_fields_apart(
             signed.event_type, signed.stream, signed.download_url, signed.play_url
         ):
-            return Trust.TIMESTAMP
-        return Trust.FIELDS if self._is_cut_in_one_way(signed) else Trust.TIMESTAMP
+            return _TRUST_TIMESTAMP
+        return _TRUST_FIELDS if self._is_cut_in_one_way(signed) else _TRUST_TIMESTAMP
 
     def _is_cut_in_one_way(self, signed: _SignedCallback) -> bool:
         """Whether only one allowed pair of domain and app can stand at the front of the text behind the type."""
@@ -180,11 +182,11 @@ apps: @APPS@
     def _seal(self, scheme: str, presented: str, timestamp: str, trust: Trust, signed: _SignedCallback) -> Seal:
         """A signature over one finished file may carry one content. The joined text is asked, since that stays the
         same however somebody re-cuts it into fields, and a re-cut callback must not pass for another file."""
-        names_a_file = (trust is Trust.FIELDS and bool(signed.download_url)) or (
+        names_a_file = (trust is _TRUST_FIELDS and bool(signed.download_url)) or (
             scheme == signature.FIELDS and signed.joined.startswith(signature.FILE_COMPLETE) and "://" in signed.joined
         )
         digest = hashlib.sha256(f"{scheme}\0{presented.lower()}\0{timestamp}".encode()).digest()[:16]
-        return Seal(digest=digest, most=1 if names_a_file else self.options.max_bodies_per_signature)
+        return Seal(digest=digest, most=1 if names_a_file else self._bodies_max)
 
     # -- what it says
 
@@ -198,9 +200,9 @@ apps: @APPS@
         if _is_push(callback.json()):
             if not self.options.stream_events:
                 return ()
-            event = push_event_of(self.name, callback, verified, signed=not self.unsigned)
+            event = push_event_of(self.name, callback, verified, signed=not self._is_unsigned)
             return () if event is None else (event,)
-        return (event_of(self.name, callback, verified, signed=not self.unsigned),)
+        return (event_of(self.name, callback, verified, signed=not self._is_unsigned),)
 
     # -- playing the vendor
 
