@@ -45,7 +45,7 @@ class KnownHeads:
         return self._look_up(data)
 
     def _look_up(self, data: bytes) -> tuple[KnownHead, bytes, bytes] | None:
-        if (cut := _cut(data, self._most)) is None or (head := self._heads.get(cut.key)) is None:
+        if (cut := _split(data, self._most)) is None or (head := self._heads.get(cut.key)) is None:
             return None
         self._last = (data[: cut.at], data[cut.ends : cut.end], head)
         length = data[cut.at : cut.ends]
@@ -54,7 +54,7 @@ class KnownHeads:
     def learn(self, data: bytes, exchange: HttpExchange, size: int) -> None:
         """Remember the head of a segment that was one whole request, with a body of `size` bytes, and was taken without the
         application."""
-        cut = _cut(data, self._most)
+        cut = _split(data, self._most)
         if cut is None or cut.end != len(data) - size or int(data[cut.at : cut.ends]) != size:
             return
         scope = exchange.scope
@@ -82,7 +82,7 @@ class KnownHeads:
         return False
 
 
-class Cut(NamedTuple):
+class SplitHead(NamedTuple):
     """A segment that begins with a head. `key`: all of the head but the digits of its first Content-Length, which stand from
     `at` to `ends`; `end`: where the head does."""
 
@@ -92,7 +92,7 @@ class Cut(NamedTuple):
     end: int
 
 
-def _cut(data: bytes, most: int) -> Cut | None:
+def _split(data: bytes, most: int) -> SplitHead | None:
     at = data.find(_LENGTH, 0, most)
     if at < 0:
         at = data.find(_LENGTH_TITLED, 0, most)
@@ -104,4 +104,4 @@ def _cut(data: bytes, most: int) -> Cut | None:
     if end < 0 or not data[at:ends].isdigit():
         return None
     end += len(_END)
-    return Cut(data[:at] + data[ends:end], at, ends, end)
+    return SplitHead(data[:at] + data[ends:end], at, ends, end)
