@@ -1,4 +1,4 @@
-"""What SQLite's driver looks an adapter up for, at every run: of an event its body as it came, and nothing else that is there."""
+"""What SQLite's driver looks an adapter up for, at every run: nothing that an event has, and what it finds changes nothing."""
 
 from __future__ import annotations
 
@@ -23,15 +23,26 @@ def adapted() -> Iterator[Counter[type]]:
         asked[type(value)] += 1
         return value
 
-    kinds = (bytes, EventId)
-    for kind in kinds:
+    before = sqlite3.adapters.copy()
+    for kind in (bytes, EventId):
         sqlite3.register_adapter(kind, counting)  # type: ignore[arg-type]
     yield asked
-    for kind in kinds:
-        del sqlite3.adapters[kind, sqlite3.PrepareProtocol]
+    sqlite3.adapters.clear()
+    sqlite3.adapters.update(before)
 
 
-async def test_only_the_vendors_bytes_are_asked_about(tmp_path: Path, adapted: Counter[type]) -> None:
+def test_what_is_adapted_stays_what_it_is() -> None:
+    values = (None, b"\0", b"", True, False)
+    connection = sqlite3.connect(":memory:")
+    assert connection.execute("SELECT ?, ?, ?, ?, ?", values).fetchone() == values
+    kinds = connection.execute("SELECT typeof(?), typeof(?), typeof(?), typeof(?), typeof(?)", values).fetchone()
+    assert kinds == ("null", "blob", "blob", "integer", "integer")
+    connection.close()
+    for value in values:
+        assert (type(value), sqlite3.PrepareProtocol) in sqlite3.adapters  # else each costs an exception
+
+
+async def test_only_the_seals_of_a_batch_are_asked_about(tmp_path: Path, adapted: Counter[type]) -> None:
     store = Store(f"sqlite:///{tmp_path}/one.db")
     await store.open()
     try:
@@ -42,4 +53,4 @@ async def test_only_the_vendors_bytes_are_asked_about(tmp_path: Path, adapted: C
             await store.accept([one])
     finally:
         await store.close()
-    assert adapted == {bytes: 2 * len(sealed)}  # the body, and all seals of a batch side by side
+    assert adapted == {bytes: len(sealed)}  # all seals of a batch side by side
