@@ -49,11 +49,11 @@ def fingerprint(event: Event) -> bytes:
 
 def render(event: Event) -> tuple[str, bytes]:
     """`to_json` and `fingerprint` at once, for the hot path: what the event says is encoded one time for both."""
-    body, said = compact(event) or _spelled_out(event)
+    time = "" if event.time is None else format_time(event.time)
+    body, said = compact(event, time) or _spelled_out(event)
     if event.extra:
         # the only part whose order the vendor chooses, and a second try may come in another one
         said = encode_json_sorted(_said(event)).encode()
-    time = "" if event.time is None else format_time(event.time)
     named = b"\0".join((event.id.encode(), event.type.encode(), event.source.encode(), time.encode(), said))
     if original := original_of(event):
         named += b"\0" + original.hex().encode()

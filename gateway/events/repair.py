@@ -59,8 +59,12 @@ def _is_storable_file(file: File) -> bool:
     texts = [file.format, file.download_url, file.play_url, file.asset_id, file.sha256]
     if storage is not None:
         texts += (storage.location, storage.bucket, storage.key)
-    numbers = (file.size_bytes or 0, file.width or 0, file.height or 0)
-    return min(numbers) >= -INTEGER_MAX and max(numbers) <= INTEGER_MAX and _can_be_kept("".join(filter(None, texts)))
+    return (
+        -INTEGER_MAX <= (file.size_bytes or 0) <= INTEGER_MAX
+        and -INTEGER_MAX <= (file.width or 0) <= INTEGER_MAX
+        and -INTEGER_MAX <= (file.height or 0) <= INTEGER_MAX
+        and _can_be_kept("".join(filter(None, texts)))
+    )
 
 
 def _part(part: Any, path: str, problems: list[str]) -> object:

@@ -90,8 +90,9 @@ class _WrittenDocument(msgspec.Struct, omit_defaults=True, kw_only=True, gc=Fals
     data: _WrittenData
 
 
-def compact(event: Event) -> tuple[str, bytes] | None:
-    """The document, and what of its `data` a second try repeats; None: `cloudevents` has to write it.
+def compact(event: Event, time: str | None = None) -> tuple[str, bytes] | None:
+    """The document, and what of its `data` a second try repeats; None: `cloudevents` has to write it. `time` is the event's,
+    where it was written already (empty: it has none).
 
     Raises ValueError for what JSON cannot hold.
     """
@@ -103,7 +104,8 @@ def compact(event: Event) -> tuple[str, bytes] | None:
     ):
         return None
     extra = encode_json(dict(event.extra)).encode() if event.extra else None
-    time = None if event.time is None else format_time(event.time)
+    if time is None and event.time is not None:
+        time = format_time(event.time)
     verified = event.verified
     try:
         document = encode_struct(
@@ -113,7 +115,7 @@ def compact(event: Event) -> tuple[str, bytes] | None:
                 source=f"/sources/{event.source}",
                 type=event.type,
                 subject=event.subject or None,
-                time=time,
+                time=time or None,
                 datacontenttype="application/json",
                 dataschema=DATA_SCHEMA,
                 trust=event.trust,
@@ -164,19 +166,15 @@ def _written(file: File) -> _FileOut | None:
         seconds,
         file.width,
         file.height,
-        began if began is None or _is_plain(began) else format_time(began),
-        ended if ended is None or _is_plain(ended) else format_time(ended),
+        # whole seconds in UTC are spelt by the encoder as `format_time` does, and faster
+        began if began is None or (began.tzinfo is UTC and not began.microsecond) else format_time(began),
+        ended if ended is None or (ended.tzinfo is UTC and not ended.microsecond) else format_time(ended),
         storage,
     )
     if not file.is_as_it_came:
         for name, value in later_document(file).items():
             setattr(written, name, value)
     return written
-
-
-def _is_plain(at: datetime) -> bool:
-    """Whether the encoder spells it as `format_time` does, and faster."""
-    return at.tzinfo is UTC and not at.microsecond
 
 
 # --- back ---------------------------------------------------------------------------------------------------------

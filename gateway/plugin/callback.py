@@ -98,8 +98,8 @@ class Callback(Value, frozen=True, dict=True):
 
     def head_is_known(self, media_type: str | None) -> None:
         """For the core: a head like this was looked at before, with this Content-Type and no trace in it."""
-        self.__dict__["media_type"] = media_type
-        self.__dict__["trace"] = None
+        beside = self.__dict__
+        beside["media_type"], beside["trace"] = media_type, None
 
     @lock_free_property
     def media_type(self) -> str | None:
@@ -121,8 +121,9 @@ class Callback(Value, frozen=True, dict=True):
 
     def read_as(self, view: Literal["plain", "escaped", "raw", "first", "last"]) -> None:
         """For the core: how `json` shows a body that something is odd in, from now on."""
-        self.__dict__["_view"] = view
-        self.__dict__.pop("_seen", None)
+        beside = self.__dict__
+        beside["_view"] = view
+        beside.pop("_seen", None)
 
     @property
     def decoded(self) -> Document | None:

@@ -81,11 +81,12 @@ class Router:
 
     def __init__(self, routes: Sequence[RouteLike], *, on_error: Callable[[str], None] | None = None) -> None:
         self._routes = [_CompiledRoute(route) for route in routes]
+        self._asks = any(route.where is not None for route in self._routes)
         self._on_error = on_error
 
     def decide(self, event: Event) -> RoutingDecision:
         """Where this event goes, and why. Raises nothing of its own: a failing `where` is no match."""
-        scene = _Evaluation(event)
+        scene = _Evaluation(event) if self._asks else None
         sinks: dict[str, None] = {}
         verdicts: list[Verdict] = []
         routes = iter(self._routes)
@@ -193,7 +194,7 @@ class _CompiledRoute:
     def _where_said(self, satisfied: Sequence[str]) -> Mapping[str, object]:
         return {"held": list(satisfied), "clause": "where", "pattern": None if self.where is None else self.where.text}
 
-    def evaluate(self, event: Event, scene: _Evaluation, spared: Sequence[str]) -> Verdict:
+    def evaluate(self, event: Event, scene: _Evaluation | None, spared: Sequence[str]) -> Verdict:
         """What this route says of the event; `spared` are sinks that do not get it whatever the routes say."""
         if event.alarm is not None:
             if self._alarms is None or not self._alarms.holds(event.type):
@@ -207,12 +208,12 @@ class _CompiledRoute:
         why = "about" if event.alarm is not None else "cause"
         return Verdict(self.name, MATCHED, encode_json({**json.loads(verdict.text), why: here}))
 
-    def _evaluate(self, event: Event, scene: _Evaluation) -> Verdict:
+    def _evaluate(self, event: Event, scene: _Evaluation | None) -> Verdict:
         for clause in self.clauses:
             value = clause.field(event)
             if not clause.holds(value):
                 return clause.failed(value)
-        if self.where is None:
+        if self.where is None or scene is None:
             return self._matched
         try:
             answer = scene.value(self.where)

@@ -25,13 +25,9 @@ class Document:
     def __init__(self, plain: dict[str, object] | None, tree: object = None, problems: Sequence[str] = ()) -> None:
         self._tree = tree
         self._problems = problems
+        self.plain_alone = tree is None  # whether nothing is odd in it
         if plain is not None:
             self.plain = plain
-
-    @property
-    def plain_alone(self) -> bool:
-        """Whether nothing is odd in it."""
-        return self._tree is None
 
     @cached_property
     def plain(self) -> dict[str, object]:

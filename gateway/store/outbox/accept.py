@@ -103,7 +103,7 @@ def _waves(events: Sequence[NewEvent]) -> Iterator[list[int]]:
     """Positions in order of those without places, so cut that no event and no bounded seal is twice in one wave: a later one must see the first."""
     pending = [n for n, new in enumerate(events) if not new.places]
     every = [(events[n].event.source, events[n].event.id) for n in pending]
-    sealed = [events[n].seal for n in pending if _exact(events[n])]
+    sealed = [seal for n in pending if (seal := events[n].seal) is not None and _exact(events[n])]
     if pending and len(set(every)) == len(every) and len(set(sealed)) == len(sealed):  # as nearly always
         yield pending
         return
