@@ -181,7 +181,7 @@ class Gateway:
         await self.alarms.close()
         if self._opened:
             await self.dispatcher.close(self.settings.server.shutdown_grace.total_seconds() if grace is None else grace)
-            await self._activity.end()
+            await self._activity.write_last()
         await self._duties.close()
         await self.store.close()
         await self.http.close()

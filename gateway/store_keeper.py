@@ -52,22 +52,22 @@ class StoreKeeper:
         """Say once a minute which sinks are served, sweep, and see to what clocks and keys leave behind: each by itself, because
         a pass over a large store may take longer than the silence in which a sink counts as left alone."""
         begun = [
-            duties.begin("serving", self.serve, SERVE_INTERVAL_SECONDS, first=SERVE_INTERVAL_SECONDS),
-            duties.begin(
+            duties.run_every("serving", self.serve, SERVE_INTERVAL_SECONDS, first=SERVE_INTERVAL_SECONDS),
+            duties.run_every(
                 "retention",
                 self._sweep,
                 SWEEP_INTERVAL_SECONDS,
                 first=SWEEP_INTERVAL_SECONDS,
                 patience=SWEEP_SECONDS_MAX,
             ),
-            duties.begin(
+            duties.run_every(
                 "clock repair", self._store.repair_clocks, REPAIR_INTERVAL_SECONDS, first=REPAIR_INTERVAL_SECONDS
             ),
         ]
         if self._store.shared:
-            begun.append(duties.begin("sign of life", self._store.beat, BEAT_LOOK_SECONDS))
+            begun.append(duties.run_every("sign of life", self._store.beat, BEAT_LOOK_SECONDS))
         if self._store.encrypted:
-            begun.append(duties.begin("key change", self._store.reencrypt, KEY_INTERVAL_SECONDS))
+            begun.append(duties.run_every("key change", self._store.reencrypt, KEY_INTERVAL_SECONDS))
         return begun
 
     async def _sweep(self) -> None:

@@ -58,7 +58,7 @@ class Consumers:
         """These arrived."""
         outcomes = self.lane(sink).outcomes
         receipts = await outcomes.receipts()
-        done = await outcomes.end([receipts.parse(text) for text in _once(texts)], f"acknowledged by {consumer}")
+        done = await outcomes.end_leases([receipts.parse(text) for text in _once(texts)], f"acknowledged by {consumer}")
         return _ended(_once(texts), done)
 
     async def nack(self, sink: str, asked: NackCommand, consumer: str) -> EndedAnswer:
@@ -72,7 +72,7 @@ class Consumers:
         why = asked.reason.strip() or f"given back by {consumer}"
         after = None if asked.delay is None else timedelta(seconds=asked.delay)
         result = Refused(why) if asked.outcome == "refused" else Retry(why, after)
-        return _ended(texts, await outcomes.end(read, result))
+        return _ended(texts, await outcomes.end_leases(read, result))
 
     async def extend(self, sink: str, texts: Sequence[str], seconds: float | None) -> ExtendAnswer:
         """These take longer."""

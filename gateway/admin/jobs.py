@@ -61,7 +61,7 @@ class JobRunner:
 
     def start(self) -> None:
         """Begin."""
-        self._task = self._duties.begin("jobs", self._begin, LOOK_SECONDS, bell=self._bell, clock=self._clock)
+        self._task = self._duties.run_every("jobs", self._adopt, LOOK_SECONDS, bell=self._bell, clock=self._clock)
 
     def hurry(self) -> None:
         """A job was asked for."""
@@ -74,7 +74,7 @@ class JobRunner:
             with contextlib.suppress(GatewayError):
                 await self._store.write(lambda session: free_jobs.leave(session, self._owner))
 
-    async def _begin(self) -> None:
+    async def _adopt(self) -> None:
         """Go on with what nobody goes on with, a few jobs at once."""
         if not self._left:
             # nobody else serves this store, so whoever held a job is gone

@@ -49,7 +49,7 @@ class NewsExchange:
 
     def start(self) -> None:
         """Begin."""
-        begin = functools.partial(self._duties.begin, clock=self._machine)
+        begin = functools.partial(self._duties.run_every, clock=self._machine)
         self._tasks = [
             begin("news", self.turn, IDLE_SECONDS, bell=self._news_bell),
             begin("who watches", self._who_watches, WATCH_SECONDS, bell=self._watched_bell),
@@ -96,7 +96,7 @@ class NewsExchange:
         at = self._hub.at
         self._hub.feed(await self._store.ask(lambda session: live.after(session, at)))
 
-    async def begin(self) -> None:
+    async def stand_at_newest(self) -> None:
         """Stand at the newest news: what came before is read by those who ask for it."""
         if self._hub.streams <= 1:  # the caller's, which has its place already
             newest, _ = await self._store.ask(live.ends)

@@ -192,7 +192,7 @@ class AdminService(ReadingService):
     ) -> AsyncIterator[Message]:
         """News as they come. Raises Problem 429 where too many watch."""
         with self._hub.place(session):
-            await self._teller.begin()
+            await self._teller.stand_at_newest()
             self._teller.hurry()
             async for message in self._hub.follow(news_filter, since, earlier=self._earlier, may=may):
                 yield message

@@ -83,8 +83,8 @@ class AlarmRaiser:
         self.see(RELOAD_REFUSED, CONFIGURATION, False)  # what was started is what the file says
         await self._store.begin_alarms()
         self._tasks = [
-            self._duties.begin("alarms", self.store_due, LOOK_SECONDS, bell=self._bell),
-            self._duties.begin("keys", self._keys.see_endings, KEY_LOOK_SECONDS),
+            self._duties.run_every("alarms", self.store_due, LOOK_SECONDS, bell=self._bell),
+            self._duties.run_every("keys", self._keys.see_endings, KEY_LOOK_SECONDS),
         ]
 
     async def close(self) -> None:

@@ -21,7 +21,7 @@ class Events(Protocol):
 
 
 class EventFollower:
-    """`begin` once, then `fresh` at every look. It asks for rows above a `seq`, so a look costs what is new."""
+    """`newest` once, then `fresh` at every look. It asks for rows above a `seq`, so a look costs what is new."""
 
     def __init__(self, admin: Events, criteria: Mapping[str, object]) -> None:
         self._admin = admin
@@ -30,7 +30,7 @@ class EventFollower:
         self._looked_at = 0.0
         self._seen: set[int] = set()
 
-    def begin(self, count: int | None) -> list[EventRow]:
+    def newest(self, count: int | None) -> list[EventRow]:
         """The newest that are meant, so many (None: all that are), oldest first."""
         self._at = self._newest()
         before = self._at + 1

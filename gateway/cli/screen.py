@@ -37,11 +37,11 @@ class Screen:
             os.set_blocking(end, False)
         for number, meaning in ((signal.SIGWINCH, RESIZED), (signal.SIGTERM, ENDED), (signal.SIGTSTP, SUSPENDED)):
             self._handlers[number] = signal.signal(number, self._handler(meaning))
-        self._begin()
+        self._enter()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._end()
+        self._leave()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         os.close(self._woken)
@@ -74,9 +74,9 @@ class Screen:
         word = self._meanings.pop(0) if self._meanings else ""
         if word != SUSPENDED:
             return word
-        self._end()
+        self._leave()
         os.kill(os.getpid(), signal.SIGSTOP)
-        self._begin()  # somebody brought it back
+        self._enter()  # somebody brought it back
         return RESIZED
 
     def _key(self) -> str:
@@ -97,14 +97,14 @@ class Screen:
 
         return told
 
-    def _begin(self) -> None:
+    def _enter(self) -> None:
         if self._keys is not None:
             self._before = termios.tcgetattr(self._keys)
             tty.setcbreak(self._keys)  # not raw: Ctrl-C and Ctrl-Z keep their meaning
         sys.stdout.write(ENTER)
         sys.stdout.flush()
 
-    def _end(self) -> None:
+    def _leave(self) -> None:
         with contextlib.suppress(OSError):  # the terminal may be gone
             sys.stdout.write(LEAVE)
             sys.stdout.flush()

@@ -65,7 +65,7 @@ def ask_vendor(loaded: Loaded, admin: StoreAdmin, name: str, since: timedelta | 
         asyncio.run(_walk(loaded, admin, source, options, owner, asked, dry_run=dry_run))
         if not dry_run:
             admin.once(
-                partial(reconciliation.end, source=name, owner=owner, run=asked.run, wait=options.every or NO_WAIT)
+                partial(reconciliation.end_run, source=name, owner=owner, run=asked.run, wait=options.every or NO_WAIT)
             )
     return asked
 

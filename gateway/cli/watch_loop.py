@@ -46,7 +46,7 @@ def follow(
     """Print what was there, `count` of it, and then what comes, until a person ends it."""
     try:
         with news:
-            _print_events(admin, lines, follower.begin(count))
+            _print_events(admin, lines, follower.newest(count))
             _loop(admin, news, follower, lines, keeps, elsewhere=elsewhere)
     except KeyboardInterrupt:
         return

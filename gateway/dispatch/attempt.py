@@ -85,7 +85,7 @@ async def bounded(
     service, whatever the plugin made of being stopped. `begin` gets what cuts it off, which can be set anew.
     """
     limits = timeout if isinstance(timeout, TimeLimits) else TimeLimits(timeout)
-    limit = limits.begin()
+    limit = limits.limited()
     try:
         with limit:
             if begin is not None:

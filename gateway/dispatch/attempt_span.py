@@ -37,7 +37,7 @@ class AttemptSpans:
         parents = [TraceContext.of_stored(member.lease.trace) for member in members]
         batch = self._begin_batch(parents) if len(members) > 1 else None
         for member, parent in zip(members, parents, strict=True):
-            member.span = self._begin(member, parent, batch)
+            member.span = self._start_span(member, parent, batch)
         token = current.set(_underway(members, parents, batch))
         try:
             yield
@@ -46,7 +46,7 @@ class AttemptSpans:
             if batch is not None:
                 batch.end()
 
-    def _begin(self, member: LeasedDelivery, parent: TraceContext | None, batch: Span | None) -> Span | None:
+    def _start_span(self, member: LeasedDelivery, parent: TraceContext | None, batch: Span | None) -> Span | None:
         lease = member.lease
         about: dict[str, str | int | bool] = {
             **self._about(),

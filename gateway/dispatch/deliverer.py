@@ -64,14 +64,14 @@ class Deliverer:
             isolation = self._shared.isolation
             if isolation.taken:
                 await isolation.wait()
-            isolation.begin()
+            isolation.join_flight()
             try:
                 if self._fits(dispatch):
                     await self._deliver(dispatch, self._slots.sink)
                 else:
                     await self._send(dispatch)
             finally:
-                isolation.end()
+                isolation.leave_flight()
         except asyncio.CancelledError:  # before it began, or after it was decided
             self._slots.give_back(dispatch)
             raise

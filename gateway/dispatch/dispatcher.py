@@ -102,7 +102,7 @@ class Dispatcher:
         gates = await self._store.gates()
         for name, lane in self.lanes.items():
             lane.breaker.see(gates.get(name), lane.breaker.version)
-            self._rates.begin(lane)
+            self._rates.enrol(lane)
         self._writers = self._settler.start()
         self._polls = [*await self._rates.start(self._duties), *self._poll.start(self._duties)]
         openings = []
@@ -151,7 +151,7 @@ class Dispatcher:
         gates = await self._store.gates()
         for name, lane in lanes.items():
             lane.breaker.see(gates.get(name), lane.breaker.version)
-            self._rates.begin(lane)
+            self._rates.enrol(lane)
         return lanes
 
     async def discard(self, lanes: Mapping[str, Lane]) -> None:

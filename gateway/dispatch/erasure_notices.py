@@ -47,7 +47,7 @@ class ErasureNotices:
             lane.sink for lane in lanes.values() if type(lane.sink).erased is not Sink.erased and lane.prober.opened
         }
         for gone in self._reached.keys() - sinks:
-            self._end(self._reached.pop(gone))
+            self._cancel_task(self._reached.pop(gone))
         for sink in sinks:
             reached = self._reached.setdefault(sink, _ReachedSink())
             if (reached.task is None or reached.task.done()) and self._clock.monotonic() >= reached.again_at:
@@ -62,11 +62,11 @@ class ErasureNotices:
 
     async def close(self) -> None:
         """Nobody is told any more."""
-        tasks = [task for reached in self._reached.values() if (task := self._end(reached)) is not None]
+        tasks = [task for reached in self._reached.values() if (task := self._cancel_task(reached)) is not None]
         self._reached.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _end(self, reached: _ReachedSink) -> asyncio.Task[None] | None:
+    def _cancel_task(self, reached: _ReachedSink) -> asyncio.Task[None] | None:
         if reached.task is not None:
             reached.task.cancel()
         return reached.task

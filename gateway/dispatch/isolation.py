@@ -36,12 +36,12 @@ class Isolation:
         if not self._open.is_set():
             await self._open.wait()
 
-    def begin(self) -> None:
-        """One more is in flight beside others. Pair with `end`; a context manager would cost each delivery four times this."""
+    def join_flight(self) -> None:
+        """One more is in flight beside others. Pair with `leave_flight`; a context manager would cost each delivery four times this."""
         self._in_flight += 1
         self._empty.clear()
 
-    def end(self) -> None:
+    def leave_flight(self) -> None:
         """It is no longer."""
         self._in_flight -= 1
         if not self._in_flight:
@@ -61,7 +61,7 @@ class Isolation:
             lone = not self._in_flight
             begun = await begin(lone)
             if lone:
-                timer = asyncio.create_task(self._end(begin), name="alone no longer")
+                timer = asyncio.create_task(self._no_longer_alone(begin), name="alone no longer")
             else:
                 self._open.set()
             yield begun
@@ -77,7 +77,7 @@ class Isolation:
         self._lone = None
         self._open.set()
 
-    async def _end(self, begin: Begin) -> None:
+    async def _no_longer_alone(self, begin: Begin) -> None:
         await asyncio.sleep(LONE_SECONDS)
         try:
             await begin(False)  # before the others go on: else a loss of theirs would be counted for it

@@ -101,7 +101,7 @@ class Lane:
         self.slots.stopping = True
         self.slots.put_back()
         await self.claimer.stop()
-        for dispatch in await self.workers.end(grace):
+        for dispatch in await self.workers.drain(grace):
             self._deliverer.abandon(dispatch, "cut off: the gateway stopped and the plugin did not end")
         for task in tuple(self._asides):
             task.cancel()

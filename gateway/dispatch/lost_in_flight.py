@@ -39,11 +39,11 @@ class LostInFlight:
         isolation = self._shared.isolation
         if not any(goes_alone(member.lease.losses, member.lease.suspects) for member in dispatch.members):
             await isolation.wait()
-            if await self._begin(dispatch, False):
+            if await self._note_sending(dispatch, False):
                 return True
         elif not isolation.taken:
             dispatch.lone = True
-            async with isolation.alone(partial(self._begin, dispatch)) as begun:
+            async with isolation.alone(partial(self._note_sending, dispatch)) as begun:
                 if begun:
                     await send(dispatch)
                     return False
@@ -87,7 +87,7 @@ class LostInFlight:
         except StoreError as error:  # it is counted a little wrong, and nothing else
             self._not_noted(error)
 
-    async def _begin(self, dispatch: Dispatch, alone: bool) -> bool:
+    async def _note_sending(self, dispatch: Dispatch, alone: bool) -> bool:
         """Note that these are about to be sent, or are no longer alone; False: that could not be noted."""
         leases = [(member.lease.delivery, member.lease.token) for member in dispatch.members if member.lease.losses]
         try:

@@ -98,11 +98,11 @@ class OwnerDeliverer(Deliverer):
             member.again = wait
             self._slots.give_back(dispatch, round(wait * 1000), queue_of(owner) if self._queues else "")
             return
-        self.states.begin(owner, member.lease.delivery, now)
+        self.states.attempt_begins(owner, member.lease.delivery, now)
         try:
             await self._carry_to(dispatch, owner)
         finally:
-            self.states.end(owner, member.lease.delivery)
+            self.states.attempt_ended(owner, member.lease.delivery)
             self._sweep()
 
     async def _carry_to(self, dispatch: Dispatch, owner: str) -> None:
@@ -186,7 +186,7 @@ class OwnerDeliverer(Deliverer):
         seconds: float,
         done: Done | None = None,
     ) -> None:
-        self.states.end(member.owner, member.lease.delivery)
+        self.states.attempt_ended(member.owner, member.lease.delivery)
         if decision.state == "waiting" and (member.lease.order_key or "").startswith(QUEUE_PREFIX):
             until = self.states.paused_until(member.owner)
             if until is None:

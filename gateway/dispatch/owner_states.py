@@ -85,7 +85,7 @@ class OwnerStates:
             return max(state.sent.wait(now, self.rate.count), 0.001)
         return 0.0
 
-    def begin(self, owner: str, delivery: int, now: float) -> None:
+    def attempt_begins(self, owner: str, delivery: int, now: float) -> None:
         """An attempt of his begins."""
         state = self._states.setdefault(owner, OwnerState())
         state.in_flight.add(delivery)
@@ -96,7 +96,7 @@ class OwnerStates:
 
     # -- after it
 
-    def end(self, owner: str, delivery: int) -> None:
+    def attempt_ended(self, owner: str, delivery: int) -> None:
         """It is over, whatever came of it. May be said twice."""
         if (state := self._states.get(owner)) is not None:
             state.in_flight.discard(delivery)

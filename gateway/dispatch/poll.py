@@ -46,9 +46,9 @@ class LanePoll:
     def start(self, duties: Duties) -> list[asyncio.Task[None]]:
         """Begin."""
         return [
-            duties.begin("poll", self._poll, POLL_SECONDS[1]),
-            duties.begin("stuck workers", self._tend, TEND_SECONDS),
-            duties.begin("depths", self._count, COUNT_INTERVAL_SECONDS),
+            duties.run_every("poll", self._poll, POLL_SECONDS[1]),
+            duties.run_every("stuck workers", self._tend, TEND_SECONDS),
+            duties.run_every("depths", self._count, COUNT_INTERVAL_SECONDS),
         ]
 
     async def _poll(self) -> float:

@@ -46,7 +46,7 @@ class PulledOutcomes:
             self._receipts = Receipts(await self._store.receipt_key(), self._sink)
         return self._receipts
 
-    async def end(self, receipts: Sequence[Receipt], result: AttemptResult) -> Sequence[bool]:
+    async def end_leases(self, receipts: Sequence[Receipt], result: AttemptResult) -> Sequence[bool]:
         """End these leases with one result: a receipt for people, or what failed. False: the lease was lost. Raises StoreError."""
         leases = await self._store.leased(self._sink, [(one.delivery, one.token) for one in receipts])
         mine = {

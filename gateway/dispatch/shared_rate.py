@@ -32,7 +32,7 @@ class SharedRates:
         self._lanes = lanes
         self._bell = Bell(clock)
 
-    def begin(self, lane: Lane) -> None:
+    def enrol(self, lane: Lane) -> None:
         """A new lane has no tokens before it was given a share."""
         if lane.pace is not None and self._store.shared:
             lane.pace.grant(0, 0.0)
@@ -44,7 +44,7 @@ class SharedRates:
             return []
         with contextlib.suppress(StoreError):  # it is asked again at once, and said then
             await self.renew()
-        return [duties.begin("rates", self.renew, RENEW_SECONDS, bell=self._bell)]
+        return [duties.run_every("rates", self.renew, RENEW_SECONDS, bell=self._bell)]
 
     async def renew(self) -> None:
         """Ask for the shares again. Raises StoreError: a share that is not renewed ends, and what waits waits."""

@@ -172,11 +172,11 @@ class Slots:
         for member in dispatch.members:
             self.leased[member.lease.delivery] = member
         try:
-            self._begin(dispatch, token=token)
+            self._carry(dispatch, token=token)
         except Exception:
             self.broken(dispatch)
 
-    def _begin(self, dispatch: Dispatch, *, token: bool) -> None:
+    def _carry(self, dispatch: Dispatch, *, token: bool) -> None:
         if token and self.pace is not None:
             dispatch.paced = self.pace.free(self._clock.monotonic()) > 0
             if not dispatch.paced:

@@ -89,7 +89,7 @@ class WorkerPool:
                 self._call_one()
         return lost
 
-    async def end(self, grace: float) -> list[Dispatch]:
+    async def drain(self, grace: float) -> list[Dispatch]:
         """Let what is being carried end within `grace` seconds, then cut it off; those of the ones who would not stop."""
         self.ending = True
         while self._requests:

@@ -133,7 +133,7 @@ class Http:
             underway.sends(method, pool.origin(url))
         limits = self._limits if timeout is None else TimeLimits(timeout)
         try:
-            with limits.begin():
+            with limits.limited():
                 answer = await pool.send(method, url, params, sent, body, limit, self.clock)
         except TimeoutError:
             text = f"no complete answer from {pool.origin(url)} within {limits.seconds:g} s"
@@ -168,7 +168,7 @@ class Http:
             underway.sends(method, pool.origin(url))
         try:
             async with asyncio.timeout(timeout):
-                stream = await pool.begin(method, url, sent, silence, self.clock)
+                stream = await pool.begin_exchange(method, url, sent, silence, self.clock)
         except TimeoutError:
             raise Retry(f"no answer from {pool.origin(url)} within {timeout:g} s", service=True) from None
         if underway is not None:
@@ -176,7 +176,7 @@ class Http:
         try:
             yield stream
         finally:
-            await stream.end()
+            await stream.release_connection()
 
     async def fetch_untrusted(
         self,

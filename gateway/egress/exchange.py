@@ -127,7 +127,7 @@ class ClosedWhileKept(Exception):
 
 
 class Exchange:
-    """An answer: its head, and `whole`, all of its body, or `content`, to read. Whoever has it calls `end`."""
+    """An answer: its head, and `whole`, all of its body, or `content`, to read. Whoever has it calls `release_connection`."""
 
     __slots__ = ("_connection", "content", "headers", "reason", "status", "whole")
 
@@ -139,13 +139,13 @@ class Exchange:
         self.whole = whole
         self.content: StreamReader = EMPTY_PAYLOAD
 
-    def begin(self, connection: Connection, content: StreamReader) -> None:
+    def expect_body(self, connection: Connection, content: StreamReader) -> None:
         """The body is still to come over this connection."""
         self._connection = connection
         self.content = content
-        content.on_eof(self.end)
+        content.on_eof(self.release_connection)
 
-    def end(self) -> None:
+    def release_connection(self) -> None:
         """Give the connection back; where there was more to read, or to send, it is closed."""
         if self._connection is None:
             return
@@ -277,5 +277,5 @@ async def _begun(connection: Connection, handler: Handler) -> Exchange:
         answer, content = await handler.read()
         if not 100 <= answer.code <= 199 or answer.code == 101:
             exchange = Exchange(answer.code, answer.reason, answer.raw_headers)
-            exchange.begin(connection, content)
+            exchange.expect_body(connection, content)
             return exchange

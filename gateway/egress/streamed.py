@@ -72,6 +72,6 @@ class Streamed:
             now=self._clock.now(),
         )
 
-    async def end(self) -> None:
+    async def release_connection(self) -> None:
         """Give the connection back, or close it where there was more."""
         await self._stream.aclose()

@@ -45,9 +45,9 @@ class SourceActivity:
 
     def start(self, duties: Duties) -> asyncio.Task[None]:
         """Write what is new every few seconds from now on."""
-        return duties.begin("source activity", self.write, WRITE_INTERVAL_SECONDS, first=WRITE_INTERVAL_SECONDS)
+        return duties.run_every("source activity", self.write, WRITE_INTERVAL_SECONDS, first=WRITE_INTERVAL_SECONDS)
 
-    async def end(self) -> None:
+    async def write_last(self) -> None:
         """Write the last of it, if the store is there."""
         with contextlib.suppress(StoreError):
             await self.write()

@@ -156,7 +156,7 @@ class WatchThreads:
         """`flush`, and end the threads; one that is stuck ends with the process."""
         done = self.flush(seconds)
         for thread in self._plugins.values():
-            thread.end()
+            thread.close()
         self._plugins = {}
         return done
 
@@ -185,7 +185,7 @@ class _PluginThread:
         with self._changed:
             return self._changed.wait_for(lambda: not self.waiting, seconds)
 
-    def end(self) -> None:
+    def close(self) -> None:
         with self._changed:
             self._ending = True
             self._changed.notify_all()

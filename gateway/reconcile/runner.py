@@ -91,7 +91,7 @@ class Reconciler:
 
     def start(self) -> None:
         """Begin."""
-        self._task = self._gateway.duties.begin("reconciling", self._turn, LOOK_SECONDS, bell=self._bell)
+        self._task = self._gateway.duties.run_every("reconciling", self._turn, LOOK_SECONDS, bell=self._bell)
 
     async def ask_now(self, name: str, since: timedelta | None) -> str:
         """Begin a run of this source, on this gateway or another; says what was done. Raises NotFound, Problem."""

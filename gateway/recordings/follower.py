@@ -83,9 +83,9 @@ class RecordingFollower:
     def start(self, duties: Duties) -> list[asyncio.Task[None]]:
         """Begin: to join, to tell what did not come, and to see which sources are silent. Neither waits for another."""
         return [
-            duties.begin("recordings", self._follow, LOOK_SECONDS),
-            duties.begin("overdue", self.tell_due, LOOK_SECONDS),
-            duties.begin("silence", self.look_for_silence, LOOK_SECONDS),
+            duties.run_every("recordings", self._follow, LOOK_SECONDS),
+            duties.run_every("overdue", self.tell_due, LOOK_SECONDS),
+            duties.run_every("silence", self.look_for_silence, LOOK_SECONDS),
         ]
 
     async def _follow(self) -> float:

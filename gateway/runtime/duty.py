@@ -99,7 +99,7 @@ class Duties:
         if metrics is not None:
             metrics.duty_late_seconds.seconds = self.late
 
-    def begin(
+    def run_every(
         self,
         name: str,
         work: Work,

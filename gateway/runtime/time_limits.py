@@ -17,7 +17,7 @@ class TimeLimits:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> TimeLimit:
+    def limited(self) -> TimeLimit:
         """For what the current task does inside `with`: cut off when the time is over, and TimeoutError, as `asyncio.timeout`
         does."""
         loop = asyncio.get_running_loop()

@@ -46,7 +46,7 @@ class SharedState:
         """Note that these, (delivery, token) each, are about to be sent, with nothing else in flight here (`alone`) or beside
         others; False: a lease was lost, do not send."""
         these = tuple(leases)
-        return self._writer.put(Kind.CALL, lambda session: losses.begin(session, these, self._owner, alone))
+        return self._writer.put(Kind.CALL, lambda session: losses.note_sending(session, these, self._owner, alone))
 
     def survived(self, deliveries: Collection[int]) -> Future[None]:
         """A try of these came to its end, so that they are not what the process died of."""
@@ -111,7 +111,7 @@ class SharedState:
 
     def begin_alarms(self) -> Future[None]:
         """From now on what happens is told; what happened before is not."""
-        return self._writer.put(Kind.CALL, alarms.begin)
+        return self._writer.put(Kind.CALL, alarms.skip_past)
 
     def survey_alarms(self, seen: Sequence[Seen], every: int) -> Future[tuple[bool, Sequence[AlarmDue]]]:
         """Whether `announce` has something to do, and what is due; `every` ms lie between two alarms of a type."""
@@ -185,7 +185,7 @@ class SharedState:
 
     def end_reconciliation(self, source: str, run: Run, wait: timedelta) -> Future[Run | None]:
         """A run has ended; the next begins after `wait`."""
-        return self._writer.put(Kind.CALL, lambda session: reconciliation.end(session, source, self._owner, run, wait))
+        return self._writer.put(Kind.CALL, lambda session: reconciliation.end_run(session, source, self._owner, run, wait))
 
     def fail_reconciliation(self, source: str, error: str, wait: timedelta) -> Future[None]:
         """A run could not get on, and goes on after `wait`."""

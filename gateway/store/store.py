@@ -103,14 +103,14 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
         self._loop = loop
         await self._backend.acquire(lock_wait)
         try:
-            session = await awaited(lambda: loop.run_in_executor(None, self._begin))
+            session = await awaited(lambda: loop.run_in_executor(None, self._prepared))
         except BaseException:
             self._backend.free()
             raise
         self._writer.start(session)
         self._backend.start()
 
-    def _begin(self) -> Bulk:
+    def _prepared(self) -> Bulk:
         session = self._backend.prepare()
         try:
             rerun(session, partial(self._take_over, session))
@@ -182,7 +182,7 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
 
     def audit(self, entry: AuditEntry, done: int, result: str) -> Future[int]:
         """Write down an act that changes nothing here."""
-        return self._writer.put(Kind.CALL, lambda session: audit.begin(session, entry, done, result))
+        return self._writer.put(Kind.CALL, lambda session: audit.begin_act(session, entry, done, result))
 
     async def sweep(self) -> int:
         """One pass of retention in small batches; the number of events deleted. Raises StoreUnavailable."""

@@ -65,7 +65,7 @@ class CallbackSpans:
     def on(self) -> bool:
         return self._traces.on
 
-    def begin(self, scope: Scope) -> CallbackSpan | None:
+    def span_of(self, scope: Scope) -> CallbackSpan | None:
         """That of a request; None: there is none."""
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
         span = self._start(method, trace_of(scope), {"url.scheme": scope.get("scheme", "http")})
@@ -73,7 +73,7 @@ class CallbackSpans:
 
     def refused(self, scope: Scope, problem: Problem) -> None:
         """Of a request that no endpoint saw."""
-        span = self.begin(scope)
+        span = self.span_of(scope)
         if span is not None:
             span.note_refusal(problem)
             span.end()

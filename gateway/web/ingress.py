@@ -54,7 +54,7 @@ class Ingress:
         """Raises Problem, which the application's handler answers, and HTTPException 404 where no source is."""
         if (failed := scope.get(FAILED)) is not None:  # only the answer is the application's
             raise failed
-        span = self.spans.begin(scope) if self.spans.on else None
+        span = self.spans.span_of(scope) if self.spans.on else None
         if span is None:
             return await self._serve(scope, receive, send, None)
         scope[SPAN] = span  # for whoever answers what is raised

@@ -181,7 +181,7 @@ class GuardedProtocol(TimedProtocol):
         self._wire_bytes = 0
         self._owed += 1
 
-    def _begin(self, version: str) -> None:
+    def _start_request(self, version: str) -> None:
         """Start the application, or queue the request behind the one in hand: as uvicorn does, with an Exchange."""
         target = httptools.parse_url(self.url)
         path = target.path.decode("ascii")

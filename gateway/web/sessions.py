@@ -50,7 +50,7 @@ class Sessions:
         self._clock = clock
         self._all: OrderedDict[bytes, PersonSession] = OrderedDict()
 
-    def begin(self, digest: bytes) -> tuple[str, PersonSession]:
+    def open_session(self, digest: bytes) -> tuple[str, PersonSession]:
         """A new session for the holder of a token, under a new id; whatever id the browser had is worth nothing."""
         id = secrets.token_urlsafe(32)
         session = PersonSession(digest, secrets.token_urlsafe(24), self._clock.monotonic())
@@ -75,7 +75,7 @@ class Sessions:
         self._all.move_to_end(_key(id))
         return session
 
-    def end(self, request: Request) -> None:
+    def close_session(self, request: Request) -> None:
         """Sign out."""
         self._all.pop(_key(request.cookies.get(cookie_name(request), "")), None)
 

@@ -101,7 +101,7 @@ class Tokens:
             raise Problem(401, "unauthorized", "this is no token of `admin.tokens`")
         if token.role == "pull":
             raise Problem(403, "forbidden", may_not(token, "read"))
-        id, _ = self.sessions.begin(hashlib.sha256(presented).digest())
+        id, _ = self.sessions.open_session(hashlib.sha256(presented).digest())
         return id
 
     def _signed_in(self, request: Request) -> TokenLike | None:

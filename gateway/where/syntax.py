@@ -66,7 +66,7 @@ def parse(text: str) -> CelNode:
         raise WhereError(f"the expression is over {EXPRESSION_BYTES_MAX} bytes long", "split it over several routes")
     reader = _SyntaxReader(_tokens(text))
     tree = reader.expression()
-    reader.end()
+    reader.expect_end()
     return tree
 
 
@@ -96,7 +96,7 @@ class _SyntaxReader:
         self._in_macro = False
         self._operators = 0
 
-    def end(self) -> None:
+    def expect_end(self) -> None:
         if self._tokens[self._at][0] != "end":
             raise self._unexpected("the end of the expression")
 

@@ -41,7 +41,7 @@ class Shown:
         self.kinds: list[str] = []
         self.looks = 0
 
-    def begin(self, count: int | None) -> Sequence[Any]:
+    def newest(self, count: int | None) -> Sequence[Any]:
         return ()
 
     def fresh(self, now: float) -> Sequence[Any]:

@@ -85,7 +85,7 @@ class _Composer:
                     self._raise_mistake(event, found="a second document (---)", expected="one document")
                     break
             elif isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent, yaml.CollectionStartEvent)):
-                self._begin(event)
+                self._open_node(event)
             elif isinstance(event, yaml.CollectionEndEvent):
                 self._open.pop()
                 self._keys.pop()
@@ -155,7 +155,7 @@ class _Composer:
 
     # -- nodes
 
-    def _begin(self, event: object) -> None:
+    def _open_node(self, event: object) -> None:
         self._check(event)
         inside = self._open[-1] if self._open else None
         if isinstance(inside, Table) and self._keys[-1] is None:

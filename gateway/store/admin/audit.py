@@ -88,7 +88,7 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     result: str
 
 
-def begin(session: Session, entry: AuditEntry, done: int = 0, result: str = UNDER_WAY) -> int:
+def begin_act(session: Session, entry: AuditEntry, done: int = 0, result: str = UNDER_WAY) -> int:
     """Write an act down, inside the transaction that does it; the row."""
     text = None if entry.filter is None else json.dumps(entry.filter, ensure_ascii=True, sort_keys=True)
     if text is not None and entry.hidden:
@@ -112,7 +112,7 @@ def go_on(session: Session, row: int, done: int, result: str, more: str = "") ->
     session.change(_UPDATE, {"id": row, "done": done, "result": storable(result, TEXT_CHARS_MAX), "more": more})
 
 
-def end(session: Session, row: int, result: str) -> None:
+def end_act(session: Session, row: int, result: str) -> None:
     """How an act ended."""
     session.change(_END, {"id": row, "result": storable(result, TEXT_CHARS_MAX)})
 

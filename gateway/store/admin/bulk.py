@@ -192,7 +192,7 @@ class _Log:
         entry = self._entry
         result = audit.UNDER_WAY if len(every) < self._items else self._summary(every)
         if self._row is None:
-            return audit.begin(
+            return audit.begin_act(
                 session, msgspec.structs.replace(entry, target=entry.target or _names(every)), done, result
             )
         audit.go_on(session, self._row, done, result, "" if entry.target else f" {_names(more)}")
@@ -204,7 +204,7 @@ class _Log:
 
     def stop(self, session: Bulk) -> None:
         if self._row is not None:
-            audit.end(session, self._row, f"stopped after {len(self.answers)} of {self._items}")
+            audit.end_act(session, self._row, f"stopped after {len(self.answers)} of {self._items}")
 
 
 def _names(answers: Sequence[ItemResult]) -> str:

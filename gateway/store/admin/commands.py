@@ -177,7 +177,7 @@ def replay(
         sinks = [sink for _, sink, _, _ in there]
         if not sinks:
             raise StoreError(f"no route wanted the event {row.ref}: name the sinks, or ask today's routes")
-    return _begin(session, row, sinks, ordered, replay=1)
+    return _open_rounds(session, row, sinks, ordered, replay=1)
 
 
 def replay_one(
@@ -233,12 +233,12 @@ def release(
     if not session.change(_LET_GO, {"seq": row.seq}):
         raise StoreError(f"the event {row.ref} is not held")
     _keep(session, row, verdict)
-    begun = _begin(session, row, sinks, ordered, replay=0)
+    begun = _open_rounds(session, row, sinks, ordered, replay=0)
     recording_joins.join(session, row.seq)
     return begun
 
 
-def _begin(
+def _open_rounds(
     session: Bulk, row: EventRow, sinks: Sequence[str], ordered: frozenset[str], *, replay: int
 ) -> Sequence[int]:
     """A round for each sink that has none open, by the order of `sinks`; what is open is left alone."""

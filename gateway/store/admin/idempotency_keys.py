@@ -23,7 +23,7 @@ class Known(NamedTuple):
     body: bytes
 
 
-def begin(session: Session, token: str, name: str, digest: str) -> Known | None:
+def note_request(session: Session, token: str, name: str, digest: str) -> Known | None:
     """Note a request before it is done; what is known of an earlier one of this name, None: there was none."""
     named = {"token": token, "name": name}
     session.change(f"DELETE FROM requests WHERE at < :now - {KEEP_MS}")  # noqa: S608  a constant of ours
@@ -32,11 +32,11 @@ def begin(session: Session, token: str, name: str, digest: str) -> Known | None:
     ((known, status, body, age),) = session.rows(_READ, named)
     if status == 0 and age > UNDER_WAY_MS:
         forget(session, token, name)
-        return begin(session, token, name, digest)
+        return note_request(session, token, name, digest)
     return Known(known == digest, int(status), bytes(body))
 
 
-def end(session: Session, token: str, name: str, status: int, body: bytes) -> None:
+def keep_answer(session: Session, token: str, name: str, status: int, body: bytes) -> None:
     """Keep the answer."""
     session.change(_END, {"token": token, "name": name, "status": status, "body": body})
 

@@ -137,7 +137,7 @@ class JobAdmin(StoreQueries):
 
         def whole(session: Bulk) -> str:
             said = work(session)
-            audit.begin(session, entry, 1, said)
+            audit.begin_act(session, entry, 1, said)
             return said
 
         return self._connections.change(whole)

@@ -129,7 +129,7 @@ def start(
     )
     values = {"actor": storable(actor.name, audit.TEXT_CHARS_MAX), "place": storable(actor.place, audit.TEXT_CHARS_MAX)}
     values |= {"holder": holder, "act": act, "filter": json.dumps(filters), "options": json.dumps(options)}
-    numbers = {"pause": pause_us, "matched": matched, "upto": upto, "audit": audit.begin(session, entry)}
+    numbers = {"pause": pause_us, "matched": matched, "upto": upto, "audit": audit.begin_act(session, entry)}
     ((id_,),) = session.rows(_INSERT, {**values, **numbers})
     return int(id_)
 
@@ -153,7 +153,7 @@ def cancel(session: Bulk, id: int) -> str:
     job = job_of(session, id)
     if job.finished_at is not None:
         raise StoreError(f"the job {id} has ended already: {job.state}")
-    _end(session, job, "cancelled", f"cancelled after {job.done} of {job.matched}")
+    _end_job(session, job, "cancelled", f"cancelled after {job.done} of {job.matched}")
     return f"cancelled after {job.done} of {job.matched}"
 
 
@@ -163,7 +163,7 @@ def step(session: Bulk, id: int, tools: Tools, most: int, span: JobSpan | None =
         return job_of(session, id)
     job = job_of(session, id)
     if job.holder not in tools.holders:
-        _end(session, job, "stopped", f"{STOPPED}; {job.done} of {job.matched} were done")
+        _end_job(session, job, "stopped", f"{STOPPED}; {job.done} of {job.matched} were done")
         return job_of(session, id)
     if span is not None and job.at_row > span.after:
         return job  # another gateway has done it
@@ -184,7 +184,7 @@ def step(session: Bulk, id: int, tools: Tools, most: int, span: JobSpan | None =
     if answers:
         audit.go_on(session, job.audit, done, audit.UNDER_WAY, f" {names}" if names and job.act != "move" else "")
     if at >= job.upto:
-        _end(session, job_of(session, id), "done", f"{done} done" + (f", {failed} could not be" if failed else ""))
+        _end_job(session, job_of(session, id), "done", f"{done} done" + (f", {failed} could not be" if failed else ""))
     return job_of(session, id)
 
 
@@ -196,13 +196,13 @@ def renew(session: Bulk, id: int, owner: str) -> JobRow:
 
 def fail(session: Bulk, id: int, why: str) -> None:
     """End a job that cannot go on."""
-    _end(session, job_of(session, id), "failed", why)
+    _end_job(session, job_of(session, id), "failed", why)
 
 
-def _end(session: Bulk, job: JobRow, state: JobState, result: str) -> None:
+def _end_job(session: Bulk, job: JobRow, state: JobState, result: str) -> None:
     if session.change(_END, {"id": job.id, "state": state, "result": storable(result, audit.TEXT_CHARS_MAX)}):
         session.change(_HIDE, {"id": job.id})
-        audit.end(session, job.audit, result)
+        audit.end_act(session, job.audit, result)
 
 
 def _do(session: Bulk, job: JobRow, chosen: Sequence[object], tools: Tools) -> list[ItemResult]:

@@ -66,8 +66,8 @@ class StoreReader:
         """End the thread after what it does now."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self._end, pool)
+            await asyncio.get_running_loop().run_in_executor(None, self._shut_down, pool)
 
-    def _end(self, pool: ThreadPoolExecutor) -> None:
+    def _shut_down(self, pool: ThreadPoolExecutor) -> None:
         pool.shutdown(wait=True, cancel_futures=True)
         self._drop()

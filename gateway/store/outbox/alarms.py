@@ -69,7 +69,7 @@ _PUT: Final = """INSERT INTO alarms (type, about, holds, announced, since_at, an
 _DROP: Final = "DELETE FROM alarms WHERE type = :type AND about = :about"
 
 
-def begin(session: Bulk) -> None:
+def skip_past(session: Bulk) -> None:
     """What came before there were alarms is not told afterwards."""
     with session.atomic():
         ((refused, held),) = session.rows(_LAST)

@@ -35,7 +35,7 @@ def suspects(session: Session) -> int:
     return number_of(session.rows(sql.SUSPECTS, {"most": SUSPECTS_COUNTED_MAX}))
 
 
-def begin(session: Session, leases: Collection[tuple[int, int]], owner: str, alone: bool) -> bool:
+def note_sending(session: Session, leases: Collection[tuple[int, int]], owner: str, alone: bool) -> bool:
     """Note that this gateway is about to send these, (delivery, token) each, with nothing else in flight (`alone`) or beside
     others; False: a lease was lost."""
     with session.atomic():

@@ -184,7 +184,7 @@ def store(session: Bulk, events: Sequence[NewEvent], owner: str) -> Sequence[Lis
     return stored
 
 
-def end(session: Bulk, source: str, owner: str, run: Run, wait: timedelta) -> Run | None:
+def end_run(session: Bulk, source: str, owner: str, run: Run, wait: timedelta) -> Run | None:
     """The run has ended, and the next begins after `wait`; None: another gateway has it now."""
     with session.atomic():
         now = number_of(session.rows(_NOW))

@@ -238,17 +238,17 @@ def belongs_to(sign: Sign, recordings: Iterable[Recording]) -> Recording | None:
     fitting = [one for one in recordings if _fits(sign, one)]
     task = sign.data.task_id
     if task is not None and (same := [one for one in fitting if one.task == task]):
-        return max(same, key=_begin)
+        return max(same, key=_from_at)
     before = [one for one in fitting if one.from_at <= sign.at]
     if before:
-        return max(before, key=_begin)
+        return max(before, key=_from_at)
     # one whose beginning is not known yet reaches back as far as its first words may come late
     headless = [one for one in fitting if one.started_at is None and one.pushed_at is None]
     after = [one for one in fitting if one.from_at - EARLY_MS <= sign.at or one in headless]
-    return min(after, key=_begin) if after else None
+    return min(after, key=_from_at) if after else None
 
 
-def _begin(recording: Recording) -> int:
+def _from_at(recording: Recording) -> int:
     return recording.from_at
 
 

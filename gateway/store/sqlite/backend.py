@@ -78,7 +78,7 @@ class SqliteBackend:
             if self._files is not None and not self._files.same_store(session.files):
                 self._files.check()  # because the lock, the reader and what waits in memory belong to the other file
             self._lock.watch(session.files)
-            self._checkpoints.begin(session)
+            self._checkpoints.use_connection(session)
         except BaseException:
             session.close()
             raise

@@ -32,7 +32,7 @@ class Checkpoints:
         self._changes = 0  # of the connection, at the last move
         self._share = 1.0
 
-    def begin(self, session: SqliteSession) -> None:
+    def use_connection(self, session: SqliteSession) -> None:
         """With a new connection."""
         session.rows(f"PRAGMA wal_autocheckpoint={OWN_PAGES_MAX}")
         self._commits, self._changes = 0, session.connection.total_changes

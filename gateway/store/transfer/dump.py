@@ -29,7 +29,7 @@ TABLES: Final = {name: table for name, table in schema().tables.items() if name 
 
 
 class Dump:
-    """The rows of a session's snapshot; `end` is right once all of them were taken."""
+    """The rows of a session's snapshot; `trailer` is right once all of them were taken."""
 
     def __init__(self, session: Session, export: str = "") -> None:
         """`export` names it; empty: a random name. `session` is inside the transaction of the snapshot."""
@@ -53,10 +53,10 @@ class Dump:
                 line = line_of(table, row)
                 digest.add(line)
                 yield table, row, line
-            self._ends[name] = digest.end(last_number(self._session, table))
+            self._ends[name] = digest.table_end(last_number(self._session, table))
 
     @property
-    def end(self) -> DumpEnd:
+    def trailer(self) -> DumpEnd:
         """What was read."""
         return DumpEnd(end=self._ends)
 
@@ -66,7 +66,7 @@ def end_of(session: Session, progress: Callable[[int], object] = lambda _rows: N
     dump = Dump(session, "-")
     for _ in dump.rows():
         progress(1)
-    return dump.end.end
+    return dump.trailer.end
 
 
 def _typed(table: StoreTable) -> Sequence[str]:

@@ -60,7 +60,7 @@ class RowDigest:
         self.rows += 1
         self._sum = (self._sum + int.from_bytes(hashlib.sha256(line).digest()[:16])) % _DIGEST_MODULUS
 
-    def end(self, last: int) -> TableEnd:
+    def table_end(self, last: int) -> TableEnd:
         return TableEnd(rows=self.rows, digest=f"{self._sum:032x}", last=last)
 
 

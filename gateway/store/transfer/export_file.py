@@ -38,7 +38,7 @@ def write_lines(dump: Dump, into: Callable[[bytes], object], progress: Callable[
     for _, _, line in dump.rows():
         put(line + b"\n")
         progress(1)
-    end = msgspec.structs.replace(dump.end, sha256=sha256.hexdigest())
+    end = msgspec.structs.replace(dump.trailer, sha256=sha256.hexdigest())
     into(encode_struct(end) + b"\n")
     return end
 
@@ -71,7 +71,7 @@ class ExportLines:
             yield table, row, line
         self._check_end(line, digests)
 
-    def end(self) -> DumpEnd:
+    def trailer(self) -> DumpEnd:
         """What the file says of itself, after its last row."""
         if self._end is None:
             raise self._wrong("its end was not reached")
@@ -114,7 +114,7 @@ class ExportLines:
 
 def _are(digests: dict[str, RowDigest], end: DumpEnd) -> bool:
     names = digests.keys() == end.end.keys()
-    return names and all(_same(digest.end(0), end.end[name]) for name, digest in digests.items())
+    return names and all(_same(digest.table_end(0), end.end[name]) for name, digest in digests.items())
 
 
 def _same(one: TableEnd, other: TableEnd) -> bool:

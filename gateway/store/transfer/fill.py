@@ -46,11 +46,11 @@ def fill(
 ) -> int:  # fmt: skip
     """Fill a store to the end of a dump; how many rows were there already from an earlier try.
 
-    `rows` begin at the dump's first row, `end` is asked for after the last. `act` is what the audit log calls it. Raises
+    `rows` begin at the dump's first row, `trailer` is asked for after the last. `act` is what the audit log calls it. Raises
     StoreError: the dump is not for this program, the store is not empty, or what is in it then is not what was to be.
     """
     refuse_other(head, shown)
-    mark = _begin(session, head, shown)
+    mark = _mark_begun(session, head, shown)
     done = before = mark.rows
     rows = iter(rows)
     for _ in itertools.islice(rows, before):
@@ -79,7 +79,7 @@ def refuse_other(head: DumpHead, shown: str) -> None:
         )
 
 
-def _begin(session: FillSession, head: DumpHead, shown: str) -> Mark:
+def _mark_begun(session: FillSession, head: DumpHead, shown: str) -> Mark:
     """Mark the store as being filled, or find where an earlier try ended."""
     if is_unfinished(session):
         mark = msgspec.json.decode(value_of(session.rows(_MARK)), type=Mark)
@@ -162,7 +162,7 @@ def _let_go(session: FillSession, end: DumpEnd, act: AuditAct, rows: int) -> Non
         for (sink,) in session.rows(sql.NAMES):  # nobody sends, so every lease has ended but a consumer's
             session.change(sql.PULL_OWN, {"sink": sink, "rank": Rank.LEASED, "longest": 0})
         entry = AuditEntry(actor=Actor.here(), act=act, matched=rows)
-        audit.begin(session, entry, done=rows, result=f"{rows} rows")
+        audit.begin_act(session, entry, done=rows, result=f"{rows} rows")
         session.change("DELETE FROM meta WHERE name = 'transfer'")
         session.change("UPDATE meta SET value = :shape WHERE name = 'shape'", {"shape": shape(VERSION)})
 

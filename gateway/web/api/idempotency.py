@@ -28,7 +28,7 @@ async def idempotent(
         raise Problem(400, "invalid_idempotency_key", f"one Idempotency-Key of at most {KEY_CHARS_MAX} characters")
     name = hashlib.sha256(keys[0].encode()).hexdigest()
     digest = hashlib.sha256(f"{request.method} {request.url.path}\n{request.url.query}\n{content}".encode()).hexdigest()
-    known = await service.once(lambda session: idempotency_keys.begin(session, token, name, digest))
+    known = await service.once(lambda session: idempotency_keys.note_request(session, token, name, digest))
     if known is not None:
         if not known.same:
             raise Problem(422, "idempotency_key_reused", "another request was sent with this Idempotency-Key")
@@ -45,5 +45,5 @@ async def idempotent(
         await service.once(lambda session: idempotency_keys.forget(session, token, name))
     else:
         body = bytes(response.body)
-        await service.once(lambda session: idempotency_keys.end(session, token, name, response.status_code, body))
+        await service.once(lambda session: idempotency_keys.keep_answer(session, token, name, response.status_code, body))
     return response

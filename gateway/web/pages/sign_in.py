@@ -26,7 +26,7 @@ async def signing_in(visit: Visit, tokens: Tokens) -> Response:
         id = tokens.sign_in(request, presented.encode("utf-8", "replace"))
     except Problem as problem:
         return await visit.page("sign_in.html", problem.status, next=link, problem=problem)
-    tokens.sessions.end(request)  # the one before it, if there was any
+    tokens.sessions.close_session(request)  # the one before it, if there was any
     response = to(link)
     response.set_cookie(
         cookie_name(request),
@@ -44,7 +44,7 @@ async def signing_out(visit: Visit, tokens: Tokens) -> Response:
     if request.method in SAFE:
         raise Problem(405, "method_not_allowed", "sign out with the button")
     refuse_foreign(request, visit.session, visit.form_field("csrf"))
-    tokens.sessions.end(request)
+    tokens.sessions.close_session(request)
     response = to("/sign-in")
     response.delete_cookie(cookie_name(request), httponly=True, samesite="strict")
     return response

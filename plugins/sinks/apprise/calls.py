@@ -28,7 +28,7 @@ class Calls:
         self._requests = requests
         self._seen = threading.local()
 
-    def begin(self) -> list[ServiceCall]:
+    def collect(self) -> list[ServiceCall]:
         """The list that this thread's calls go into from now on."""
         made: list[ServiceCall] = []
         self._seen.calls = made

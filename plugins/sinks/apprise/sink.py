@@ -100,7 +100,7 @@ class AppriseSink(Sink):
 
     def _send(self, title: str, body: str, kind: str) -> str:
         plugin, calls = self._make()
-        seen = calls.begin()
+        seen = calls.collect()
         try:
             good = plugin.notify(title=title, body=body, notify_type=kind, body_format=_library().NotifyFormat.TEXT)
         except Exception as error:  # its text may repeat the URL

@@ -132,7 +132,7 @@ class Fetcher:
                         raise Refused(f"{stream.origin}: it has more than {bytes_max} bytes")
                     await self._bandwidth.spend(len(chunk))
                     yield chunk
-                    patience.begin()
+                    patience.restart()
 
 
 class _Patience:
@@ -142,9 +142,9 @@ class _Patience:
         self._now = now
         self._waited = 0.0
         self._came = 0
-        self.begin()
+        self.restart()
 
-    def begin(self) -> None:
+    def restart(self) -> None:
         self._began = self._now()
 
     def is_over(self, came: int) -> bool:

@@ -103,7 +103,7 @@ class FileJob:
         spooled = self.shop.spool.file(self.spool_name(name))
         async with self.turn(link.ends):
             try:
-                place = await self._begin(spooled, remembered)
+                place = await self._length_so_far(spooled, remembered)
                 await self._fetch(link, spooled, place, bytes_max, remembered)
                 await spooled.finish()
             except (Refused, NoRoom):  # nobody comes back for it
@@ -196,7 +196,7 @@ class FileJob:
         parts = (self.shop.name, self.event.source, self.event.ref, str(self.number), name)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
-    async def _begin(self, spooled: SpoolFile, remembered: bool) -> Position:
+    async def _length_so_far(self, spooled: SpoolFile, remembered: bool) -> Position:
         """How far the file is already: as far as the memo says, or all that is there if the system ran since then."""
         place = Position.of(self.memo.get("place")) if remembered else Position()
         ran_on = bool(self.memo.get("boot")) and self.memo.get("boot") == await self.shop.spool.on_disk(boot_id)

@@ -80,7 +80,7 @@ class KafkaConnection(BrokerConnection):
         finally:
             self._requests.discard(task)
 
-    async def end(self) -> None:
+    async def end_connection(self) -> None:
         """Nobody waits in it any more: what it would still send is left out, so that nothing comes after its successor's."""
         tasks = self._stop()
         connections = [*self.producer.client._conns.values()]

@@ -83,7 +83,7 @@ class Confirmed(aiomqtt.Client, BrokerConnection):
             raise NotTaken(code.value, str(code))
         return str(code)
 
-    async def end(self) -> None:
+    async def end_connection(self) -> None:
         """Say goodbye where somebody listens."""
         if self.lives:
             await self.__aexit__(None, None, None)

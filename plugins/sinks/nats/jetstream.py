@@ -103,7 +103,7 @@ class NatsConnection(BrokerConnection):
         name: str = await self._stream.find_stream_name_by_subject(subject)
         return name
 
-    async def end(self) -> None:
+    async def end_connection(self) -> None:
         """Close it, once what was said is sent."""
         await self._client.close()
 

@@ -74,7 +74,7 @@ class RabbitMqConnection(BrokerConnection):
         named = self._exchange
         self.exchange = await self.channel.get_exchange(named) if named else self.channel.default_exchange
 
-    async def end(self) -> None:
+    async def end_connection(self) -> None:
         """Say goodbye, and wait for the broker's."""
         await self._connection.close()
 

@@ -68,7 +68,7 @@ class RedisConnection(BrokerConnection):
         """Make one connection. Raises what the library raises."""
         await self.client.ping()
 
-    async def end(self) -> None:
+    async def end_connection(self) -> None:
         """Close those that are idle."""
         await self.client.aclose()
 

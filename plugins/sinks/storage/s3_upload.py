@@ -59,7 +59,7 @@ class S3Upload:
         if upload and memo.get("of") == arguments:
             parts = await self._parts(upload)
         if parts is None:
-            upload, parts = await self._begin(headers), {}
+            upload, parts = await self._start_upload(headers), {}
             memo.update({"id": upload, "of": arguments})
             await self._resume.keep()
         for number in range(1, -(-self._size // self._part) + 1):
@@ -70,7 +70,7 @@ class S3Upload:
         await self._join(upload, parts)
         memo.clear()
 
-    async def _begin(self, headers: Mapping[str, str]) -> str:
+    async def _start_upload(self, headers: Mapping[str, str]) -> str:
         try:
             answer = await self._call("POST", {"uploads": ""}, b"", headers)
         except NoSuchUpload:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 
 
 class BrokerConnection(ABC):
-    """Made without a word to anybody, opened once, ended once. Whatever became of `open` and `end`, `abort` is called last."""
+    """Made without a word to anybody, opened once, ended once. Whatever became of `open` and `end_connection`, `abort` is called last."""
 
     @property
     @abstractmethod
@@ -19,7 +19,7 @@ class BrokerConnection(ABC):
         """Connect and log in, once. What it raises goes through the sink's `_judge`."""
 
     @abstractmethod
-    async def end(self) -> None:
+    async def end_connection(self) -> None:
         """End it in good form; three seconds are allowed."""
 
     @abstractmethod

@@ -136,7 +136,7 @@ class ConnectionKeeper(Generic[L]):
 
 
 async def _ended(connection: BrokerConnection) -> None:
-    ending = asyncio.get_running_loop().create_task(connection.end())
+    ending = asyncio.get_running_loop().create_task(connection.end_connection())
     try:
         await asyncio.wait({ending}, timeout=END_SECONDS)
     finally:
