@@ -455,6 +455,19 @@ VERBS = {
     },
     "read": {"gateway/store/admin/connections.py", "gateway/admin/access.py"},  # ask the store, beside `change`
     "run": {"gateway/egress/worker.py"},  # a job in a thread
+    "begin": set(),
+    "end": {
+        "gateway/runtime/otel.py",
+        "gateway/runtime/traces.py",
+        "gateway/web/callback_span.py",
+    },  # a span of a trace
+    "put": {  # an object into a storage, whole or not at all
+        "plugins/sinks/storage/storage.py",
+        "plugins/sinks/storage/local_folder.py",
+        "plugins/sinks/storage/object_store.py",
+        "plugins/sinks/archive/job.py",
+        "plugins/sinks/apprise/calls.py",  # as `requests` calls it
+    },
 }
 
 
@@ -465,6 +478,39 @@ def test_a_verb_names_one_thing_so_that_grep_can_answer() -> None:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.lstrip("_") in VERBS:
                 there[node.name.lstrip("_")].add(str(path.relative_to(ROOT)))
     assert there == VERBS
+
+
+FILES_OF_A_NAME_MAX = 16
+# Functions that have one name in more files, because they have one role there.
+ROLES_OF_FUNCTIONS = {
+    "open": "take what is needed: pairs with `close`",
+    "close": "give back what is held, once and for good",
+    "start": "begin with what goes on by itself: pairs with `stop` or `close`",
+    "connect": "reach what is outside, as the contract of a sink and of a backend has it",
+    "prepare": "what is done once before the first use, as the contract of a source and of a backend has it",
+    "command": "the command line's command in a file of commands",
+    "judge": "a verb of the glossary: what a target's answer means",
+    "check": "a verb of the glossary: refuse what may not be",
+    "fits": "a verb of the glossary: whether something is as it is wanted",
+    "deliver": "a verb of the glossary: the contract of a sink",
+    "preview": "a verb of the glossary: the contract of a sink",
+    "advice": "what is probably not meant, as the contract of plugins and options has it",
+    "render": "text of an event or a card, by a template or a service's own form",
+    "add": "one more of what a collection keeps or counts",
+    "write": "lines, bytes or rows, to where they stay",
+}
+
+
+def test_a_functions_name_is_in_few_files_or_is_that_of_a_role() -> None:
+    """Whatever the word: who looks for `_text` in twenty files finds none."""
+    places: dict[str, set[Path]] = {}
+    for path in OURS:
+        for node in nodes(path):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("__"):
+                places.setdefault(node.name.lstrip("_"), set()).add(path)
+    many = {name for name, files in places.items() if len(files) > FILES_OF_A_NAME_MAX}
+    assert many - ROLES_OF_FUNCTIONS.keys() == set(), "name it by what it ends, writes or gives"
+    assert ROLES_OF_FUNCTIONS.keys() - many == set(), "take it off the list"
 
 
 # Modules with one name, because they have one role in rooms that stand beside each other.

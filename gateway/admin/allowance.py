@@ -21,7 +21,7 @@ class Allowance:
     def spend(self, holder: str) -> None:
         """Once more."""
         now = self._clock.monotonic()
-        window = self._windows.of(holder)
+        window = self._windows.window_of(holder)
         if pause := window.wait(now, self._times):
             wait = max(round(pause), 1)
             raise Problem(429, "too_many_requests", f"at most {self._times} a minute of this", retry_after=wait)

@@ -136,7 +136,7 @@ def _item(lease: Lease, event: str, receipts: Receipts, length: int) -> str:
         "delivery": lease.delivery,
         "attempt": lease.attempt,
         "replay": lease.replay,
-        "receipt": receipts.of(lease, length),
+        "receipt": receipts.receipt_of(lease, length),
         "leased_until": moment(lease.until),
         "traceparent": None if trace is None else trace.traceparent,
     }

@@ -76,7 +76,7 @@ class NewsExchange:
         news, missed = self._activity.fetch_news()
         told: Sequence[live.LiveRow] = ()
         if news:
-            told = await self._store.write(lambda session: live.put(session, news, missed))
+            told = await self._store.write(lambda session: live.write_news(session, news, missed))
         if told and self._hub.streams and told[0].id == self._hub.at + 1:  # nobody else told something meanwhile
             self._hub.feed(told)
         elif self._hub.streams and (news or self._store.shared):
@@ -107,13 +107,13 @@ class NewsExchange:
         if counted:
             owner = self._store.owner
             try:
-                await self._store.write(lambda session: minutes.put(session, counted, owner))
+                await self._store.write(lambda session: minutes.write_minutes(session, counted, owner))
             except StoreError:
                 self._activity.not_stored(counted)
                 raise
         if uses := self._activity.fetch_key_uses():
             try:
-                await self._store.write(lambda session: key_uses.put(session, uses))
+                await self._store.write(lambda session: key_uses.write_uses(session, uses))
             except StoreError:
                 self._activity.key_uses_not_stored(uses)
                 raise

@@ -161,10 +161,10 @@ def _cause(body: Mapping[str, Any]) -> CauseItem | None:
 
 def refused_item(row: RefusedRow) -> RefusedItem:
     """A refused callback as listed."""
-    return RefusedItem(**_refused(row))  # type: ignore[arg-type]
+    return RefusedItem(**_refused_fields(row))  # type: ignore[arg-type]
 
 
-def _refused(row: RefusedRow) -> dict[str, object]:
+def _refused_fields(row: RefusedRow) -> dict[str, object]:
     refusal = row.refusal
     return {
         "id": row.id,
@@ -187,7 +187,7 @@ def refused_detail(row: RefusedRow, meaning: str | None, *, whole: bool) -> Refu
     body = refusal.body.decode("utf-8", "backslashreplace") if whole else masked_body(refusal.body)
     plain = {"detail": refusal.detail, "path": refusal.path} if whole else {}
     return RefusedDetail(
-        **_refused(row) | plain,  # type: ignore[arg-type]
+        **_refused_fields(row) | plain,  # type: ignore[arg-type]
         meaning=meaning,
         headers=[
             HeaderItem(name=name, value=value)

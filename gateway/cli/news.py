@@ -153,25 +153,25 @@ class NewsElsewhere:
             try:
                 if response is None:
                     response = self._opened()
-                    self._put(NewsItem(BACK, {}))
+                    self._enqueue(NewsItem(BACK, {}))
                 with response:
                     for id, item in messages(response):
                         pauses.went_well()
                         self._last_id = id or self._last_id
-                        self._put(item)
+                        self._enqueue(item)
                 lost = "the stream ended"
             except (OSError, http.client.HTTPException, ValueError) as error:
                 lost = type(error).__name__
             except GatewayError as error:
                 if isinstance(error, RefusedElsewhere) and error.status in FOR_GOOD:
-                    self._put(error)
+                    self._enqueue(error)
                     return
                 lost = str(error)
             if not self._closed.is_set() and not pauses.failures:
-                self._put(NewsItem(LOST, {"why": lost}))
+                self._enqueue(NewsItem(LOST, {"why": lost}))
             self._closed.wait(pauses.failed())
 
-    def _put(self, item: NewsItem | GatewayError) -> None:
+    def _enqueue(self, item: NewsItem | GatewayError) -> None:
         while not self._closed.is_set():
             try:
                 self._items.put(item, timeout=PUT_SECONDS)

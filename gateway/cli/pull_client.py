@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.cli.remote_client import PREFIX, Remote, refused, segment
+from gateway.cli.remote_client import PREFIX, Remote, error_of_refusal, segment
 from gateway.egress.via import DIRECT, Via
 from gateway.errors import DeliveryFailed, GatewayError
 
@@ -80,7 +80,7 @@ class PullClient:
             why = str(error) if isinstance(error, DeliveryFailed) else "its answer is no JSON"
             raise GatewayError(f"no answer from {self._remote.url}: {why}") from None
         if answer.status >= 400:
-            raise refused(content, answer.status, self._remote.url)
+            raise error_of_refusal(content, answer.status, self._remote.url)
         return content
 
 

@@ -64,7 +64,7 @@ class Remote:
             raise self._no_answer(error) from None
         if answer is not None:
             connection.close()
-            raise refused(answer, response.status, self.url)
+            raise error_of_refusal(answer, response.status, self.url)
         assert isinstance(opened, socket.socket)
         return opened, response
 
@@ -86,7 +86,7 @@ class Remote:
         finally:
             connection.close()
         if response.status >= 400:
-            raise refused(answer, response.status, self.url)
+            raise error_of_refusal(answer, response.status, self.url)
         return answer
 
     def _connection(self, timeout: float = REMOTE_TIMEOUT_SECONDS) -> http.client.HTTPConnection:
@@ -117,7 +117,7 @@ def segment(text: object) -> str:
     return quote(str(text), safe="~:")
 
 
-def refused(answer: object, status: int, url: str) -> GatewayError:
+def error_of_refusal(answer: object, status: int, url: str) -> GatewayError:
     """What a refusal of the gateway at `url` means here."""
     detail = str(answer.get("detail", f"HTTP {status}")) if isinstance(answer, dict) else f"HTTP {status}"
     code = answer.get("code") if isinstance(answer, dict) else None

@@ -81,7 +81,7 @@ class RemoteQueries:
     def events(
         self, *, limit: int = 50, before: int | None = None, budget: SearchBudget | None = None, **asked: Any
     ) -> Sequence[EventRow]:
-        return self._rows("events", event_row, {**asked, "held": _held(asked.get("held"))}, limit, before, budget)
+        return self._page("events", event_row, {**asked, "held": _held(asked.get("held"))}, limit, before, budget)
 
     def event(self, ref: str) -> EventFull:
         answer = self._remote.get(f"/events/{segment(ref)}")
@@ -116,7 +116,7 @@ class RemoteQueries:
         **more: Any,
     ) -> Sequence[DeliveryRow]:
         filter = filter or DeliveryFilter(**more)
-        return self._rows("deliveries", delivery_row, filter.criteria(), limit, before, budget)
+        return self._page("deliveries", delivery_row, filter.criteria(), limit, before, budget)
 
     def delivery(self, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
         answer = self._remote.get(f"/deliveries/{id}")
@@ -140,7 +140,7 @@ class RemoteQueries:
         return int(self._remote.post("/bulk", body)["already_there"])
 
     def refused(self, *, source: str | None = None, limit: int = 50, before: int | None = None) -> Sequence[RefusedRow]:
-        return self._rows("refused", refused_row, {"source": source}, limit, before)
+        return self._page("refused", refused_row, {"source": source}, limit, before)
 
     def refusal(self, id: int) -> RefusedRow:
         return refused_row(self._remote.get(f"/refused/{id}", masked="true"))
@@ -182,11 +182,11 @@ class RemoteQueries:
         limit: int = 50,
         before: int | None = None,
     ) -> Sequence[AuditRow]:
-        return self._rows(
+        return self._page(
             "audit", audit_row, {"act": act, "who": actor, "target": target, "since": since}, limit, before
         )
 
-    def _rows(
+    def _page(
         self,
         kind: str,
         row: Callable[[Item], Row],

@@ -73,7 +73,7 @@ class Loaded:
     def redact(self, event: Event) -> Event:
         """The event as it is stored: without what the rules of its source name."""
         rules = self.redactions.get(event.source)
-        return event if rules is None else rules.of(event)
+        return event if rules is None else rules.redact(event)
 
     def callback(
         self, source: str, body: bytes, *, received_at: datetime, headers: Iterable[tuple[str, str]] = JSON_HEADERS

@@ -69,7 +69,7 @@ class OwnerTable:
         own = None
         if settings.missing == "fallback":
             own = self._validation.model(self._table, self._cls.Options, others=self._others, given=self._given)
-        rows, mode = self._rows()
+        rows, mode = self._table_rows()
         if len(problems) > before or not rows:
             return None
         merged = self._merged(rows[0])
@@ -117,7 +117,7 @@ class OwnerTable:
             self._validation.warnings += [node.problem(found=text) for text in checked.warnings]
         return key
 
-    def _rows(self) -> tuple[list[Row], int]:
+    def _table_rows(self) -> tuple[list[Row], int]:
         node = self._node.entries.get("file", self._node) if isinstance(self._node, Table) else self._node
         if isinstance(node, Scalar) and node.placeholder:
             return [], 0
@@ -168,7 +168,7 @@ class OwnerTable:
         self, settings: DirectorySettings, key: OwnerKey, rows: list[Row], own: BaseModel | None
     ) -> Directory:
         columns = [name for name in self._cls.owner_columns if any(name in row.cells for row in rows)]
-        texts = {row.owner.text: tuple(_text(row, name) for name in columns) for row in rows}
+        texts = {row.owner.text: tuple(_column_text(row, name) for name in columns) for row in rows}
 
         def options(cells: Mapping[str, str]) -> BaseModel:
             placed = {name: Cell(text, 0, 0) for name, text in cells.items()}
@@ -240,7 +240,7 @@ def _copied(table: Table | None, place: Cell, *, path: str = "") -> Table:
     )
 
 
-def _text(row: Row, name: str) -> str | None:
+def _column_text(row: Row, name: str) -> str | None:
     cell = row.cells.get(name)
     return None if cell is None else cell.text
 

@@ -43,7 +43,7 @@ def redacted_needs(
                 yield (
                     route.where is None,
                     place.problem(
-                        found=f"the sink {sink!r} cannot do without {_shown(needs)}, and of the events of the source {name!r} that is "
+                        found=f"the sink {sink!r} cannot do without {_needs_text(needs)}, and of the events of the source {name!r} that is "
                         "redacted (`redact`) before they are stored",
                         hint=f"take the source out of the route (`match: {{source: …}}`), or the rule out of `sources.{name}.redact` "
                         "or `store.redact`",
@@ -85,7 +85,7 @@ def _place(field: str) -> Sequence[str | int]:
     return [0 if step.name is None else step.name for step in parse_path(field)]
 
 
-def _shown(needs: Sequence[str]) -> str:
+def _needs_text(needs: Sequence[str]) -> str:
     return " and ".join("the vendor's bytes" if field == RAW else field for field in needs)
 
 

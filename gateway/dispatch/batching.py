@@ -47,7 +47,7 @@ class Gathering:
             times.append(self._first_due if self._known >= self.most else self._first_due + self.window)
         return max(min(times) - now, 0.0)
 
-    def claim_begins(self, now: float) -> None:
+    def note_asking(self, now: float) -> None:
         """A claim is about to be sent: what is added from here on is counted anew, because it may miss that claim."""
         urgent = self._urgent_from if self._urgent_from is not None and self._urgent_from <= now else None
         self._before = (self._known, self._first_due, urgent)
@@ -55,7 +55,7 @@ class Gathering:
         if urgent is not None:
             self._urgent_from = None
 
-    def claim_ended(self, rows: int | None) -> None:
+    def note_claimed(self, rows: int | None) -> None:
         """The claim took `rows`; None: it failed. A full one may have left some, so what was urgent stays urgent."""
         known, first_due, urgent = self._before
         if rows is None:

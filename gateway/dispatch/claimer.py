@@ -205,13 +205,13 @@ class Claimer:
     async def _claim_batch(self, gathering: Gathering) -> None:
         """One batch, and each for itself those whose last batch failed as a whole; what finds no token goes back."""
         most = gathering.most
-        gathering.claim_begins(self._store_clock.ms() / 1000)
+        gathering.note_asking(self._store_clock.ms() / 1000)
         try:
             members = await self._ask(most)
         except BaseException:
-            gathering.claim_ended(None)
+            gathering.note_claimed(None)
             raise
-        gathering.claim_ended(len(members))
+        gathering.note_claimed(len(members))
         self._send(members)
         if len(members) == most:
             for one in await self._store.due():
@@ -220,7 +220,7 @@ class Claimer:
 
     async def _claim_group(self, gathering: GroupGathering) -> None:
         """A batch of the group whose turn it is, as far as one claim gives it; the rest of a large one comes at once."""
-        gathering.claim_begins(self._store_clock.ms() / 1000)
+        gathering.note_asking(self._store_clock.ms() / 1000)
         asked = self._clock.monotonic()
         most = self._slots.asking = gathering.most
         try:
@@ -228,7 +228,7 @@ class Claimer:
                 self._sink, most, self._slots.lease, round(gathering.window * 1000), running=tuple(self._slots.leased)
             )
         except BaseException:
-            gathering.claim_ended(None)
+            gathering.note_claimed(None)
             raise
         finally:
             self._slots.asking = 0

@@ -90,7 +90,7 @@ class Deliverer:
             self._slots.pace.spend(self._clock.monotonic())
             dispatch.paced = False
         started_at, started = self._clock.ms(), self._clock.monotonic()
-        deliveries = deliveries_of(dispatch, started_at, self._policy.timeout, self._pulse.of)
+        deliveries = deliveries_of(dispatch, started_at, self._policy.timeout, self._pulse.calls_of)
         try:
             with self._spans.around(dispatch.members):
                 answers, apart = await carry(self._shared.hook, deliveries, sink, self._limits, dispatch.bounded_by)

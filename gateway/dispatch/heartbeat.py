@@ -54,7 +54,7 @@ class Pulse:
         self._alive = shared.metrics.alive.labels(name)
         self._bytes = shared.metrics.alive_bytes.labels(name)
 
-    def of(self, dispatch: Dispatch, member: LeasedDelivery) -> Heartbeat:
+    def calls_of(self, dispatch: Dispatch, member: LeasedDelivery) -> Heartbeat:
         """What this delivery's sink calls."""
         return partial(self._beat, dispatch, member)
 

@@ -110,14 +110,14 @@ def describe(result: AttemptResult) -> str:
     if type(result) is str and result in PLAIN_RECEIPTS:
         return result
     if isinstance(result, _WORDED):
-        text = _text(result)
+        text = _text_of_failure(result)
     else:
-        said = _text(result)
+        said = _text_of_failure(result)
         text = f"{type(result).__name__}: {said}" if said else type(result).__name__
     return _clean(redact_start(text, READ_CHARS_MAX))[:DETAIL_CHARS_MAX]
 
 
-def _text(value: object) -> str:
+def _text_of_failure(value: object) -> str:
     """Its text; a plugin's exception may have a `__str__` that fails, or one without an end."""
     try:
         return str(value)[: READ_CHARS_MAX + 1]

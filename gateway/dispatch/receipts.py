@@ -32,7 +32,7 @@ class Receipts:
         self._key = key
         self._sink = sink.encode()
 
-    def of(self, lease: Lease, length: int) -> str:
+    def receipt_of(self, lease: Lease, length: int) -> str:
         """The receipt of a lease of `length` ms."""
         fields = _FIELDS.pack(lease.delivery, lease.token, max(lease.until - length, 0))
         return base64.urlsafe_b64encode(fields + self._seal(fields)).decode().rstrip("=")

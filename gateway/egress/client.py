@@ -176,7 +176,7 @@ class Http:
         try:
             yield stream
         finally:
-            await stream.release_connection()
+            await stream.give_back()
 
     async def fetch_untrusted(
         self,

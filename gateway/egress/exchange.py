@@ -127,7 +127,7 @@ class ClosedWhileKept(Exception):
 
 
 class Exchange:
-    """An answer: its head, and `whole`, all of its body, or `content`, to read. Whoever has it calls `release_connection`."""
+    """An answer: its head, and `whole`, all of its body, or `content`, to read. Whoever has it calls `give_back`."""
 
     __slots__ = ("_connection", "content", "headers", "reason", "status", "whole")
 
@@ -143,9 +143,9 @@ class Exchange:
         """The body is still to come over this connection."""
         self._connection = connection
         self.content = content
-        content.on_eof(self.release_connection)
+        content.on_eof(self.give_back)
 
-    def release_connection(self) -> None:
+    def give_back(self) -> None:
         """Give the connection back; where there was more to read, or to send, it is closed."""
         if self._connection is None:
             return
@@ -220,7 +220,7 @@ class Exchanges:
                 transport.write(message)
                 answer = await answer_due
                 if answer is not None:
-                    self._kept.put(place, connection)
+                    self._kept.put_back(place, connection)
                     found = answer.head
                     return Exchange(found.status, found.reason, found.headers, answer.body)
             return await _begun(connection, handler)

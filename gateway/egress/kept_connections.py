@@ -49,7 +49,7 @@ class KeptConnections:
             connection.close()
         return None
 
-    def put(self, place: Hashable, connection: Connection) -> None:
+    def put_back(self, place: Hashable, connection: Connection) -> None:
         """Its answer was read to the end."""
         handler = connection.protocol
         transport = None if handler is None else handler.transport

@@ -71,8 +71,10 @@ class Pool:
             resent=RESENT in response.extensions,
         )
 
-    async def begin_exchange(self, method: str, url: str, headers: Mapping[str, str], silence: float, clock: Clock) -> Streamed:
-        """One request, and its answer when its head is there. Whoever has it calls `release_connection`."""
+    async def begin_exchange(
+        self, method: str, url: str, headers: Mapping[str, str], silence: float, clock: Clock
+    ) -> Streamed:
+        """One request, and its answer when its head is there. Whoever has it calls `give_back`."""
         request = self._request(method, url, None, headers, None)
         try:
             response = await self._transport.handle_async_request(request)

@@ -72,6 +72,6 @@ class Streamed:
             now=self._clock.now(),
         )
 
-    async def release_connection(self) -> None:
+    async def give_back(self) -> None:
         """Give the connection back, or close it where there was more."""
         await self._stream.aclose()

@@ -162,7 +162,7 @@ class _RequestBody(httpx.AsyncByteStream):
         return content.read_nowait() if content.is_eof() and content.exception() is None else None
 
     async def aclose(self) -> None:
-        self._answer.release_connection()
+        self._answer.give_back()
 
 
 def came_whole(body: object) -> bytes | None:

@@ -105,7 +105,7 @@ def _said(event: Event) -> dict[str, object]:
         "project_id": event.project_id,
         "job_id": event.job_id,
         "task_id": event.task_id,
-        "files": [_file(file) for file in event.files],
+        "files": [_file_object(file) for file in event.files],
         "error": None if event.error is None else {"code": event.error.code, "message": event.error.message},
         "problems": list(event.problems),
         "extra": dict(event.extra),
@@ -134,7 +134,7 @@ def _circumstances(event: Event) -> dict[str, object]:
     }
 
 
-def _file(file: File) -> dict[str, object]:
+def _file_object(file: File) -> dict[str, object]:
     storage = file.storage
     document: dict[str, object] = {
         "format": file.format,

@@ -51,7 +51,7 @@ def type_of(value: object) -> str:
     """One of ALL_TYPES, or ValueError with a near miss."""
     if value is None:
         raise ValueError("the event has no `type`; one of " + ", ".join(ALL_TYPES))
-    return known_type(_text("type", value) or "")
+    return known_type(_read_text("type", value) or "")
 
 
 def known_type(type: str) -> str:
@@ -70,7 +70,7 @@ def flat_arguments(flat: Mapping[str, object], file: File) -> dict[str, Any]:
     arguments = {key: _FLAT[key](key, value) for key, value in flat.items() if key != "files"}
     if "files" in flat:
         entries = enumerate(_list("files", flat["files"]))
-        arguments["files"] = tuple(_file(f"files[{n}]", entry, file) for n, entry in entries)
+        arguments["files"] = tuple(_read_file(f"files[{n}]", entry, file) for n, entry in entries)
     return arguments
 
 
@@ -102,7 +102,7 @@ def from_document(document: Mapping[str, Any]) -> Event:
     return cloudevents.from_document({**document, "data": data})
 
 
-def _file(where: str, entry: object, base: File) -> File:
+def _read_file(where: str, entry: object, base: File) -> File:
     return entry if isinstance(entry, File) else base.replace(**_record(_FILE, where, entry))
 
 
@@ -119,7 +119,7 @@ def _only(known: Collection[str], found: Collection[object], where: str) -> None
             raise ValueError(f"unknown key {key!r}{place}" + suggestion(str(key), known))
 
 
-def _text(key: str, value: object) -> str | None:
+def _read_text(key: str, value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -128,7 +128,7 @@ def _text(key: str, value: object) -> str | None:
 
 
 def _texts(key: str, value: object) -> tuple[str, ...]:
-    return tuple(_text(key, entry) or "" for entry in _list(key, value))
+    return tuple(_read_text(key, entry) or "" for entry in _list(key, value))
 
 
 def _whole(key: str, value: object) -> int | None:
@@ -243,49 +243,49 @@ def _extra(key: str, value: object) -> dict[str, object]:
     return {} if value is None else dict(_mapping(key, value))
 
 
-_STORAGE: Final = dict.fromkeys(Storage.__struct_fields__, _text)
-_FAULT: Final = dict.fromkeys(Fault.__struct_fields__, _text)
+_STORAGE: Final = dict.fromkeys(Storage.__struct_fields__, _read_text)
+_FAULT: Final = dict.fromkeys(Fault.__struct_fields__, _read_text)
 _MEASURED: Final[Mapping[str, Callable[[str, object], object]]] = {
     "at": _time,
-    "by": _text,
+    "by": _read_text,
     "size_bytes": _whole,
-    "etag": _text,
-    "media_type": _text,
+    "etag": _read_text,
+    "media_type": _read_text,
 }
-_ARCHIVED: Final[Mapping[str, Callable[[str, object], object]]] = {"url": _text, "at": _time}
-_CAUSE: Final[Mapping[str, Callable[[str, object], object]]] = {"id": _text, "sink": _text, "earlier": _texts}
+_ARCHIVED: Final[Mapping[str, Callable[[str, object], object]]] = {"url": _read_text, "at": _time}
+_CAUSE: Final[Mapping[str, Callable[[str, object], object]]] = {"id": _read_text, "sink": _read_text, "earlier": _texts}
 _FILE: Final[Mapping[str, Callable[[str, object], object]]] = {
-    **dict.fromkeys(("format", "download_url", "play_url", "asset_id"), _text),
+    **dict.fromkeys(("format", "download_url", "play_url", "asset_id"), _read_text),
     **dict.fromkeys(("size_bytes", "width", "height"), _whole),
     **dict.fromkeys(("started_at", "ended_at"), _time),
     "duration_seconds": _real,
     "storage": _storage,
     "expires_at": _time,
-    "sha256": _text,
+    "sha256": _read_text,
     "confirmed": _measured,
     "measured": _measured,
     "archived": _archived,
 }
 _SAID: Final[Mapping[str, Callable[[str, object], object]]] = {
-    **dict.fromkeys(("provider", "vendor_type", "domain", "app", "stream", "format"), _text),
-    **dict.fromkeys(("project_id", "job_id", "task_id"), _text),
+    **dict.fromkeys(("provider", "vendor_type", "domain", "app", "stream", "format"), _read_text),
+    **dict.fromkeys(("project_id", "job_id", "task_id"), _read_text),
     "error": _fault,
     "received_at": _time,
     "problems": _texts,
     "extra": _extra,
 }
 _ALARM: Final[Mapping[str, Callable[[str, object], object]]] = {
-    "about": lambda key, value: _text(key, value) or "",
+    "about": lambda key, value: _read_text(key, value) or "",
     "since": _time,
     "count": lambda key, value: _whole(key, value) or 0,
-    "text": lambda key, value: _text(key, value) or "",
-    "detail": lambda key, value: _text(key, value) or "",
-    "link": _text,
+    "text": lambda key, value: _read_text(key, value) or "",
+    "detail": lambda key, value: _read_text(key, value) or "",
+    "link": _read_text,
 }
 ALARM_KEYS: Final = frozenset(_ALARM)
 """What a flat event of the gateway's own types may say besides."""
 _ROUND: Final = {"trust": _trust, "cause": _cause, "depth": _depth, "reconciled": _flag}
-_FLAT: Final = {**_SAID, "id": _text, "source": _text, "time": _time, **_ROUND}
+_FLAT: Final = {**_SAID, "id": _read_text, "source": _read_text, "time": _time, **_ROUND}
 _DATA_KEYS: Final = (*_SAID, "files", "verified")
 FLAT_KEYS: Final = ("type", *_FLAT, "files")
 """What a flat event may say."""

@@ -43,7 +43,7 @@ def event_schema() -> Schema:
         "$defs": {
             "data": {"$anchor": "data", **_data()},
             "batch": {"$anchor": "batch", "type": "array", "items": {"$ref": "#"}},
-            "file": _file(),
+            "file": _file_schema(),
             "measured": _measured(),
         },
         "examples": [json.loads(to_json(sample(type))) for type in _EXAMPLES],
@@ -88,9 +88,9 @@ def _data() -> Schema:
     return _object(
         {
             "provider": {"type": "string", "description": "The type of the source."},
-            **{name: _text() for name in texts},
+            **{name: _text_schema() for name in texts},
             "files": _list({"$ref": "#/$defs/file"}),
-            "error": _or_null(_object({"code": _text(), "message": _text()})),
+            "error": _or_null(_object({"code": _text_schema(), "message": _text_schema()})),
             "problems": _list({"type": "string"}, "Paths of vendor fields that could not be read."),
             "extra": {"type": "object", "description": "Vendor fields without a place, as they came."},
             "received_at": _time("When the gateway had the callback."),
@@ -100,17 +100,17 @@ def _data() -> Schema:
     )
 
 
-def _file() -> Schema:
+def _file_schema() -> Schema:
     return _object(
         {
-            **{name: _text() for name in ("format", "download_url", "play_url", "asset_id")},
+            **{name: _text_schema() for name in ("format", "download_url", "play_url", "asset_id")},
             "size_bytes": _whole(),
             "duration_seconds": {"type": ["number", "null"], "minimum": 0},
             "width": _whole(),
             "height": _whole(),
             "started_at": _or_null(_time()),
             "ended_at": _or_null(_time()),
-            "storage": _or_null(_object({name: _text() for name in ("location", "bucket", "key")})),
+            "storage": _or_null(_object({name: _text_schema() for name in ("location", "bucket", "key")})),
         },
         {
             "expires_at": _time("When its links end."),
@@ -123,7 +123,7 @@ def _file() -> Schema:
 
 
 def _measured() -> Schema:
-    seen = {"size_bytes": _whole(), "etag": _text(), "media_type": _text()}
+    seen = {"size_bytes": _whole(), "etag": _text_schema(), "media_type": _text_schema()}
     return _object({"at": _time("When somebody looked."), "by": _named("The sink that did."), **seen})
 
 
@@ -140,7 +140,7 @@ def _or_null(one: Schema) -> Schema:
     return {**one, "type": [one["type"], "null"]}
 
 
-def _text() -> Schema:
+def _text_schema() -> Schema:
     return {"type": ["string", "null"]}
 
 
@@ -168,5 +168,5 @@ _ALARM: Final[Mapping[str, Schema]] = {
     "count": {"type": "integer", "minimum": 0},
     "text": {"type": "string", "description": "One sentence for people."},
     "detail": {"type": "string", "description": "The cause, as the log has it."},
-    "link": _text(),
+    "link": _text_schema(),
 }

@@ -30,11 +30,11 @@ class Redaction:
     def of_callback(self, event: Event) -> Event:
         """An event of a callback, or of a vendor's list, as it is stored; without the vendor's bytes, in which nobody knows where
         the same stands again. What it is compared by is kept beside it: a repeat stays one, and other content too."""
-        redacted = self.of(event).replace(raw=b"")
+        redacted = self.redact(event).replace(raw=b"")
         keep_unredacted(redacted, Unredacted(fingerprint(event), places_of(event)))
         return redacted
 
-    def of(self, event: Event) -> Event:
+    def redact(self, event: Event) -> Event:
         """The event without what the rules name, and without what of it could not be read."""
         taken: set[str] = set()
         for steps in self._rules:

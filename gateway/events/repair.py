@@ -32,7 +32,7 @@ def make_storable(event: Event) -> None:
     kept["extra"] = _object(event.extra, "", problems, 1)
     if not problems and _can_be_kept("".join(event.problems)):
         return
-    original = _shown([getattr(event, name) for name in kept]).encode("utf-8", "backslashreplace")
+    original = _original_text([getattr(event, name) for name in kept]).encode("utf-8", "backslashreplace")
     known = tuple(map(_mended, event.problems))
     kept["problems"] = known + tuple(one for one in problems[:PROBLEMS_MAX] if one not in known)
     amend(event, **kept)
@@ -129,7 +129,7 @@ def _mended(text: str) -> str:
     return cut(text.replace("\0", "\ufffd"))
 
 
-def _shown(value: list[object]) -> str:
+def _original_text(value: list[object]) -> str:
     """What tells one original from another."""
     try:
         return repr(value)

@@ -78,7 +78,7 @@ def largest(type: str, *, files: int = 200, text: int = 256 * 1024) -> Event:
     200 files is where `where` sees lists cut; 256 KiB is the default of `server.max_body`.
     """
     filler = "x" * max(text // (files * 6), 1)
-    file = _file().replace(
+    file = _sample_file().replace(
         download_url=filler,
         play_url=filler,
         asset_id=filler,
@@ -92,7 +92,7 @@ def largest(type: str, *, files: int = 200, text: int = 256 * 1024) -> Event:
     )
 
 
-def _file() -> File:
+def _sample_file() -> File:
     return File(
         format="hls",
         download_url=f"{_FOLDER}/index.m3u8",
@@ -110,7 +110,7 @@ def _file() -> File:
 
 def _file_of(type: str) -> File:
     """What this type says of a file that is there: a finished one, and what a sink found out or did."""
-    file = _file()
+    file = _sample_file()
     if type == FILE_COMPLETED:
         return file
     look = Measured(

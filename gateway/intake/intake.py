@@ -171,7 +171,7 @@ class Intake:
 
     def _written(self, work: CallbackUnderWay, written: Sequence[tuple[str, bytes]]) -> bool:
         try:
-            new = self._rows(work, written)
+            new = self._new_events(work, written)
             self._to_store.append((new, ToldWaiter(self._committed, work)))
         except BaseException:
             self._unreserve(work.reserved)
@@ -191,7 +191,7 @@ class Intake:
                 if not told.done():
                     told.set_exception(error)
 
-    def _rows(self, work: CallbackUnderWay, written: Sequence[tuple[str, bytes]]) -> list[NewEvent]:
+    def _new_events(self, work: CallbackUnderWay, written: Sequence[tuple[str, bytes]]) -> list[NewEvent]:
         endpoint, callback = work.endpoint, work.callback
         raw_type = callback.media_type
         rows = []

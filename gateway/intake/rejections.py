@@ -79,7 +79,7 @@ class Refusals:
         name = source or ""
         code = self._codes(problem.code)
         self._metrics.refused.labels(name, code).inc()
-        self._metrics.activity.refused(f"{name} {code}")
+        self._metrics.activity.note_refused(f"{name} {code}")
         self._metrics.activity.callback(name, good=False)
         self._metrics.callbacks.labels(name, "refused").inc()
 

@@ -29,7 +29,7 @@ class Unquoted(Exception):
     """Where something was raised and what kind it was, without what it said."""
 
     @classmethod
-    def of(cls, error: BaseException) -> Unquoted:
+    def unquoted(cls, error: BaseException) -> Unquoted:
         """With the lines that led there; not with what was raised before, which has texts too."""
         said = cls(f"{type(error).__name__}; its text is left out, because it may quote what `redact` takes out")
         return said.with_traceback(error.__traceback__)
@@ -200,7 +200,7 @@ class Journal:
     @harmless
     def broken(self, source: Source, step: str, error: BaseException, *, redacted: bool = False) -> None:
         """A source plugin's own bug. `redacted`: something is taken out of its events, and what it raised may quote that."""
-        raised = Unquoted.of(error) if redacted else error
+        raised = Unquoted.unquoted(error) if redacted else error
         self._log.error(
             "source_failed", source=source.name, type=source.type, plugin=source.origin, step=step, exc_info=raised
         )

@@ -43,7 +43,7 @@ class Directory:
     def owned(self, event: Event) -> Owned:
         """Whose event this is by the table of now. The key picks a row, and is used for nothing else."""
         try:
-            owner = self.key.of(event)
+            owner = self.key.key_of(event)
         except NoKey as problem:
             return self._nobody(str(problem))
         if owner in self.rows:

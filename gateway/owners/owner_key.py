@@ -24,7 +24,7 @@ class OwnerKey:
     def __init__(self, text: str) -> None:
         self.where = compile_where(text)
 
-    def of(self, event: Event) -> str:
+    def key_of(self, event: Event) -> str:
         """The key of the event, as owners are compared; a whole number is its digits. Raises NoKey."""
         try:
             value = self.where.value(self.where.prepare(present(event)))

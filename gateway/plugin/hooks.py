@@ -90,7 +90,7 @@ class Watchers:
         if self._threads is None:
             self._call(plugin, call)
         else:
-            self._threads.put(plugin, self._name, partial(self._call, plugin, call), size)
+            self._threads.enqueue(plugin, self._name, partial(self._call, plugin, call), size)
 
     def _call(self, plugin: str, call: Call) -> None:
         try:
@@ -129,12 +129,12 @@ class WatchThreads:
         self._dropped = dropped
         self._plugins: dict[str, _PluginThread] = {}
 
-    def put(self, plugin: str, hook: str, call: Call, size: int) -> None:
+    def enqueue(self, plugin: str, hook: str, call: Call, size: int) -> None:
         """Have this called, after what came before. Never raises, never waits."""
         thread = self._plugins.get(plugin)
         if thread is None:
             thread = self._plugins[plugin] = _PluginThread(plugin)
-        if thread.put(call, size):
+        if thread.enqueue(call, size):
             return
         self._dropped.labels(hook).inc()
         if not thread.warned:
@@ -171,7 +171,7 @@ class _PluginThread:
         self._ending = False
         threading.Thread(target=self._call_until_closed, name=f"watch {plugin}", daemon=True).start()
 
-    def put(self, call: Call, size: int) -> bool:
+    def enqueue(self, call: Call, size: int) -> bool:
         with self._changed:
             if self.waiting >= CALLS_MAX or (self.waiting and self._bytes + size > EVENT_BYTES_MAX):
                 return False

@@ -159,7 +159,7 @@ class Registry:
 
     def _load_listed(self, entry: str) -> None:
         if entry.endswith(".py") or "/" in entry:
-            path = self._file(entry)
+            path = self._path_of_entry(entry)
             origin = label = str(path)
             plugin: object = _guard(origin, f"plugins: {entry}", lambda: import_file(path))
         elif ("plugin", entry) in self._entry_points:
@@ -203,7 +203,7 @@ class Registry:
                     Installed(kind=kind, name=cls.type, origin=origin, target=f"{cls.__module__}:{cls.__qualname__}")
                 )
 
-    def _file(self, entry: str) -> Path:
+    def _path_of_entry(self, entry: str) -> Path:
         path = (self._base / entry).resolve()
         if not path.is_relative_to(self._base):
             raise PluginError(

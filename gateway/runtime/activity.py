@@ -74,7 +74,7 @@ class Activity:
             else:
                 count.bad += 1
 
-    def refused(self, name: str) -> None:
+    def note_refused(self, name: str) -> None:
         """A callback was refused; `name` is its source and the code."""
         if (count := self._count("code", name)) is not None:
             count.total += 1

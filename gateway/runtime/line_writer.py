@@ -33,12 +33,12 @@ Render = Callable[[Sequence[LineFacts]], list[bytes]]
 
 
 class LineOutput(Protocol):
-    """Where whole lines go. `put` never raises and never waits for longer than the line deserves."""
+    """Where whole lines go. `write_line` never raises and never waits for longer than the line deserves."""
 
     dropped: int
     render: Render
 
-    def put(self, line: str) -> None: ...
+    def write_line(self, line: str) -> None: ...
     def put_facts(self, many: Sequence[LineFacts]) -> None: ...
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool: ...
 
@@ -56,7 +56,7 @@ class StreamWriter:
         self._stream = stream
         self.dropped = 0
 
-    def put(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         """Write the line and its end."""
         try:
             if self._stream is None:
@@ -74,7 +74,7 @@ class StreamWriter:
             self.dropped += len(many)
         else:
             for line in lines:
-                self.put(line.decode().removesuffix("\n"))
+                self.write_line(line.decode().removesuffix("\n"))
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
         """Nothing waits here."""
@@ -106,7 +106,7 @@ class LineWriter:
         self._encoding = encoding
         self._lines_max = lines_max
         self._bytes_max = bytes_max
-        # a condition over an RLock, because a destructor or a signal handler may speak while this thread is in `put`
+        # a condition over an RLock, because a destructor or a signal handler may speak while this thread is in `write_line`
         self._lock = threading.RLock()  # its own, because a condition's `with` is two calls more for every line
         self._changed = threading.Condition(self._lock)
         self._waiting: deque[bytes | LineFacts] = deque()
@@ -121,16 +121,16 @@ class LineWriter:
         self._thread = threading.Thread(target=self._write_until_closed, name="lines", daemon=True)
         self._thread.start()
 
-    def put(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         """Queue one line (without its end). Never raises, never blocks."""
         data = (line + "\n").encode(self._encoding, "backslashreplace")
-        self._put((data,), len(data))
+        self._enqueue((data,), len(data))
 
     def put_facts(self, many: Sequence[LineFacts]) -> None:
         """The same for lines that are yet to be put together."""
-        self._put(many, FACTS_BYTES)
+        self._enqueue(many, FACTS_BYTES)
 
-    def _put(self, lines: Sequence[bytes | LineFacts], size: int) -> None:
+    def _enqueue(self, lines: Sequence[bytes | LineFacts], size: int) -> None:
         """Queue these, of `size` bytes each."""
         if self._forked:
             self._write(self._rendered(lines))

@@ -180,8 +180,8 @@ class LineLogger:
     """What structlog gives its lines to. Every level is the same here."""
 
     def __init__(self, writer: LineOutput) -> None:
-        self.msg = self.log = self.debug = self.info = self.warn = self.warning = writer.put
-        self.error = self.err = self.exception = self.critical = self.fatal = self.failure = writer.put
+        self.msg = self.log = self.debug = self.info = self.warn = self.warning = writer.write_line
+        self.error = self.err = self.exception = self.critical = self.fatal = self.failure = writer.write_line
 
 
 class TextRenderer:
@@ -195,7 +195,7 @@ class TextRenderer:
         level = str(entry.pop("level"))
         event = visible(str(entry.pop("event")))
         exception = entry.pop("exception", None)
-        values = "".join(f" {visible(str(key))}={_shown(value)}" for key, value in entry.items())
+        values = "".join(f" {visible(str(key))}={_logged_value(value)}" for key, value in entry.items())
         colour = _COLOURS.get(level) if self._colours else None
         head = f"{colour}{level:<8}{_RESET}" if colour else f"{level:<8}"
         line = f"{ts} {head} {event}" + (f" {values}" if values else "")
@@ -230,7 +230,7 @@ class LibraryHandler(logging.Handler):
             entry: Entry = {"event": "library", "logger": record.name, "detail": record.getMessage()}
             if record.exc_info:
                 entry["exc_info"] = record.exc_info
-            self._writer.put(self._line(None, record.levelname.lower(), entry))
+            self._writer.write_line(self._line(None, record.levelname.lower(), entry))
         except Exception:  # a log line that fails must not fail what it tells of
             with contextlib.suppress(Exception):
                 self.handleError(record)
@@ -282,7 +282,7 @@ def _traceback(raised: _Raised) -> str:
     return text if len(text) <= EXCEPTION_CHARS_MAX else redact_start(text, EXCEPTION_CHARS_MAX) + "…"
 
 
-def _shown(value: object) -> str:
+def _logged_value(value: object) -> str:
     if isinstance(value, str):
         return quoted(value)
     if value is None or isinstance(value, bool):

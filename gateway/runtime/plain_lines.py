@@ -39,7 +39,7 @@ class PlainLines:
         many = [LineFacts(at, event, values) for values in each]
         if masks_more():  # the writer's thread does not know what this task masks
             for line in self.render(many):
-                self._output.put(line.decode().removesuffix("\n"))
+                self._output.write_line(line.decode().removesuffix("\n"))
         else:
             self._output.put_facts(many)
         return True

@@ -41,7 +41,7 @@ class SlidingWindows:
     def __len__(self) -> int:
         return len(self._windows)
 
-    def of(self, key: str) -> SlidingWindow:
+    def window_of(self, key: str) -> SlidingWindow:
         """The window of this key."""
         window = self._windows.get(key)
         if window is None:

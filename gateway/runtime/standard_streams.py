@@ -66,7 +66,7 @@ class LineStream(io.TextIOBase):
         if len(rest) > PARTIAL_LINE_CHARS_MAX:
             lines, rest = [*lines, rest], ""
         for line in lines:
-            self.writer.put(line)
+            self.writer.write_line(line)
         self._partial.text = rest
         return len(text)
 

@@ -29,12 +29,12 @@ SECRET_CHARS_MIN: Final = 8  # characters of a header's value that is masked fro
 
 def is_exported(environ: Mapping[str, str]) -> bool:
     """Whether spans are to be exported: an endpoint or the exporter is named, and neither is switched off."""
-    if _of(environ, "OTEL_SDK_DISABLED").lower() == "true":
+    if _value_of(environ, "OTEL_SDK_DISABLED").lower() == "true":
         return False
-    exporter = _of(environ, "OTEL_TRACES_EXPORTER")
+    exporter = _value_of(environ, "OTEL_TRACES_EXPORTER")
     if exporter:
         return exporter != "none"
-    return any(_of(environ, name) for name in ENDPOINTS)
+    return any(_value_of(environ, name) for name in ENDPOINTS)
 
 
 def problems(environ: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -43,30 +43,30 @@ def problems(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _problems(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    asking = next((name for name in ("OTEL_TRACES_EXPORTER", *ENDPOINTS) if _of(environ, name)), "")
+    asking = next((name for name in ("OTEL_TRACES_EXPORTER", *ENDPOINTS) if _value_of(environ, name)), "")
     for text in missing(EXTRA, *MODULES):
         yield asking, f"traces are asked for: {text}"
-    exporter = _of(environ, "OTEL_TRACES_EXPORTER")
+    exporter = _value_of(environ, "OTEL_TRACES_EXPORTER")
     if exporter not in ("", "otlp"):
         yield "OTEL_TRACES_EXPORTER", f"found {exporter!r}, expected otlp or none"
     for name in PROTOCOLS:
-        if _of(environ, name) not in ("", "http/protobuf"):
-            yield name, f"found {_of(environ, name)!r}, expected http/protobuf, the one protocol that is spoken"
+        if _value_of(environ, name) not in ("", "http/protobuf"):
+            yield name, f"found {_value_of(environ, name)!r}, expected http/protobuf, the one protocol that is spoken"
     for name in ENDPOINTS:
-        if _of(environ, name) and not _is_http(_of(environ, name)):
+        if _value_of(environ, name) and not _is_http(_value_of(environ, name)):
             yield name, "it is no http or https URL with a host"
-    sampler = _of(environ, "OTEL_TRACES_SAMPLER").lower()
+    sampler = _value_of(environ, "OTEL_TRACES_SAMPLER").lower()
     if sampler not in ("", *SAMPLERS):
         yield "OTEL_TRACES_SAMPLER", f"found {sampler!r}, expected one of {', '.join(SAMPLERS)}"
-    ratio = _of(environ, "OTEL_TRACES_SAMPLER_ARG")
+    ratio = _value_of(environ, "OTEL_TRACES_SAMPLER_ARG")
     if sampler in RATIO_SAMPLERS and ratio and not _is_ratio(ratio):
         yield "OTEL_TRACES_SAMPLER_ARG", f"found {ratio!r}, expected a number from 0 to 1"
-    propagators = [name.strip() for name in _of(environ, "OTEL_PROPAGATORS").split(",") if name.strip()]
+    propagators = [name.strip() for name in _value_of(environ, "OTEL_PROPAGATORS").split(",") if name.strip()]
     if propagators and "tracecontext" not in propagators:
         yield "OTEL_PROPAGATORS", "W3C trace context is the one that is spoken: add tracecontext"
 
 
-def _of(environ: Mapping[str, str], name: str) -> str:
+def _value_of(environ: Mapping[str, str], name: str) -> str:
     """Its value; an empty one is as good as none, says the specification."""
     return environ.get(name, "").strip()
 
@@ -89,6 +89,6 @@ def _is_ratio(text: str) -> bool:
 def header_values(environ: Mapping[str, str]) -> Iterator[str]:
     """The values of the exporter's own headers, which are keys of a collector as a rule."""
     for name in HEADERS:
-        for pair in _of(environ, name).split(","):
+        for pair in _value_of(environ, name).split(","):
             value = unquote(pair.partition("=")[2].strip())
             yield from (part for part in {value, *value.split()} if len(part) >= SECRET_CHARS_MIN)

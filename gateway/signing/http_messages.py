@@ -124,7 +124,7 @@ def _verified(
         raise InvalidSignature("mismatch", f"{label}: {error}") from None
     params = covered.params
     created, expires = _seconds(params, "created"), _seconds(params, "expires")
-    alg, keyid, nonce = (_text(params, name) for name in ("alg", "keyid", "nonce"))
+    alg, keyid, nonce = (_text_param(params, name) for name in ("alg", "keyid", "nonce"))
     fitting = [
         number
         for number, key in enumerate(keys)  # all of them, so that the time says nothing about which one fitted
@@ -172,7 +172,7 @@ def _seconds(params: Mapping[str, Bare], name: str) -> int | None:
     raise InvalidSignature("mismatch", f"the parameter {name} is no whole number of seconds")
 
 
-def _text(params: Mapping[str, Bare], name: str) -> str | None:
+def _text_param(params: Mapping[str, Bare], name: str) -> str | None:
     value = params.get(name)
     if value is None or type(value) is str:
         return value

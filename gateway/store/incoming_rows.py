@@ -36,7 +36,7 @@ class IncomingRows:
         """Store the events of one callback, all or none. Raises StoreBusy, StoreFull."""
         self._limits.check({new.event.source for new in events})
         self._count_if_tight()
-        return self._writer.put(Kind.ACCEPT, events, _size(events))
+        return self._writer.enqueue(Kind.ACCEPT, events, _size(events))
 
     def accepted_within(self, seconds: float) -> bool:
         """Whether this gateway was given an event in the last seconds."""

@@ -140,7 +140,7 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
 
     def settle(self, settlements: Sequence[Settlement]) -> Future[Sequence[bool]]:
         """Write outcomes; False where the lease was lost (only the attempt is recorded then)."""
-        return self._writer.put(Kind.SETTLE, tuple(settlements), 256 * len(settlements))
+        return self._writer.enqueue(Kind.SETTLE, tuple(settlements), 256 * len(settlements))
 
     def divide(self, sources: Collection[str]) -> None:
         """Name the sources that share `store.limits.waiting`; of n each keeps 1/(2n) that no other can fill."""
@@ -165,11 +165,11 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
 
     def heard(self, rows: Sequence[Heard]) -> Future[None]:
         """Keep when sources were last heard of; never on a callback's way."""
-        return self._writer.put(Kind.CALL, lambda session: activity.heard(session, rows))
+        return self._writer.enqueue(Kind.CALL, lambda session: activity.heard(session, rows))
 
     def write(self, work: Callable[[Bulk], T]) -> Future[T]:
         """Do something small of the admin side in the writer's turn."""
-        return self._writer.put(Kind.CALL, work)
+        return self._writer.enqueue(Kind.CALL, work)
 
     def ask(self, question: Callable[[Session], T]) -> Future[T]:
         """Read something small of the admin side."""
@@ -182,7 +182,7 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
 
     def audit(self, entry: AuditEntry, done: int, result: str) -> Future[int]:
         """Write down an act that changes nothing here."""
-        return self._writer.put(Kind.CALL, lambda session: audit.begin_act(session, entry, done, result))
+        return self._writer.enqueue(Kind.CALL, lambda session: audit.begin_act(session, entry, done, result))
 
     async def sweep(self) -> int:
         """One pass of retention in small batches; the number of events deleted. Raises StoreUnavailable."""
@@ -232,7 +232,7 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
         Raises StoreUnavailable. For readiness, at most once in 5 s.
         """
         trying = self._writer.refusing
-        await self._writer.put(Kind.CALL, partial(ping, trying=trying))
+        await self._writer.enqueue(Kind.CALL, partial(ping, trying=trying))
         if trying:
             self._writer.accepts_again()
 

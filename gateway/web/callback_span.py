@@ -71,7 +71,7 @@ class CallbackSpans:
         span = self._start(method, trace_of(scope), {"url.scheme": scope.get("scheme", "http")})
         return None if span is None else CallbackSpan(span, self._allow)
 
-    def refused(self, scope: Scope, problem: Problem) -> None:
+    def span_of_refused(self, scope: Scope, problem: Problem) -> None:
         """Of a request that no endpoint saw."""
         span = self.span_of(scope)
         if span is not None:

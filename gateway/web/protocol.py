@@ -174,7 +174,7 @@ class GuardedProtocol(TimedProtocol):
         if problem is not None:
             raise Refusing(problem)
         self._bodies.append(0)
-        self._begin(version)
+        self._start_request(version)
         self._phase = BODY
         self._wire_most = min(limits.wire_bytes, on_the_wire(self.largest(self.scope["path"])))
         self._deadline = self.loop.time() + limits.body_seconds

@@ -66,7 +66,7 @@ class PublicRefusals:
         """No route, or no source at it."""
         problem = unknown_source()
         if SPAN not in request.scope and self._ingress.spans.on:
-            self._ingress.spans.refused(request.scope, problem)
+            self._ingress.spans.span_of_refused(request.scope, problem)
         self._keep_unknown(request, problem)
         return self._respond(request, None, problem)
 

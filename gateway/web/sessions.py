@@ -59,7 +59,7 @@ class Sessions:
             self._all.popitem(last=False)
         return id, session
 
-    def of(self, request: Request) -> PersonSession | None:
+    def session_of(self, request: Request) -> PersonSession | None:
         """The session of the cookie, if it is one and did not idle for too long."""
         id = request.cookies.get(cookie_name(request))
         if not id:

@@ -105,7 +105,7 @@ class Tokens:
         return id
 
     def _signed_in(self, request: Request) -> TokenLike | None:
-        session = self.sessions.of(request)
+        session = self.sessions.session_of(request)
         if request.method not in SAFE:
             if "origin" in request.headers and not own_origin(request):
                 refuse_foreign(request, session, None)
@@ -136,7 +136,7 @@ class Tokens:
             return
         peer = request.client.host if request.client else ""
         now = self._clock.monotonic()
-        mine = self._peers.of(peer)
+        mine = self._peers.window_of(peer)
         if mine.count(now) >= PEER_FAILURES_MAX or self._all.count(now) >= FAILURES_MAX:
             raise Problem(429, "too_many_attempts", "too many wrong tokens; wait a minute", retry_after=60)
         mine.add(now)

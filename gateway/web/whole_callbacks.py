@@ -49,7 +49,7 @@ class WholeCallbacks:
         callback.when_known(exchange.release_body)
         if known is not None and not known.traced:
             callback.head_is_known(known.media_type)
-        span = ingress.spans.begin(scope) if ingress.spans.on else None
+        span = ingress.spans.span_of(scope) if ingress.spans.on else None
         if span is not None:
             span.name_source(entry.name)
             callback.follow(span.span)

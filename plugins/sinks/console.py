@@ -58,16 +58,16 @@ class Console(Sink):
     async def deliver(self, delivery: Delivery) -> None:
         """Raises Retry when standard output is closed or its reader is gone."""
         try:
-            await self._worker.run(lambda: _write(self._text(delivery) + "\n"))
+            await self._worker.run(lambda: _write(self._event_text(delivery) + "\n"))
         except (OSError, ValueError) as error:
             reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "it is closed"
             raise Retry(f"standard output takes nothing: {reason}", service=True) from None
 
     async def preview(self, delivery: Delivery) -> str:
         """The line."""
-        return self._text(delivery)
+        return self._event_text(delivery)
 
-    def _text(self, delivery: Delivery) -> str:
+    def _event_text(self, delivery: Delivery) -> str:
         event = delivery.event
         if self.options.format == "json":
             return visible_json(to_document(event), ascii=True)
@@ -80,7 +80,7 @@ def line(event: Event) -> str:
     if event.type == "recording.unknown" and event.vendor_type:
         parts.append(f"vendor_type={_value(event.vendor_type)}")
     for file in event.files:
-        parts += _file(file)
+        parts += _file_text(file)
     if event.alarm is not None:
         parts += [f"count={event.alarm.count}", f"text={_value(event.alarm.text)}"]
     if event.error is not None:
@@ -93,7 +93,7 @@ def line(event: Event) -> str:
     return " ".join(parts)
 
 
-def _file(file: File) -> list[str]:
+def _file_text(file: File) -> list[str]:
     parts = [_value(file.format)] if file.format else []
     if file.duration_seconds is not None:
         parts.append(f"{file.duration_seconds:g}s")

@@ -145,7 +145,7 @@ secrets:
         return Verified(trust=Trust.FIELDS, scheme=self.scheme, key=key, validity=validity, seal=seal)
 
     def vendor_type(self, callback: Callback) -> str | None:
-        return self._translator.vendor_type(callback, _text(callback.json(), "type"))
+        return self._translator.vendor_type(callback, _text_field(callback.json(), "type"))
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """An event of another gateway as it is, under this source's name; else what `event` makes of the body."""
@@ -154,7 +154,7 @@ secrets:
         if event is not None:
             here = event.replace(source=self.name, received_at=callback.received_at, raw=callback.body)
             return (here.replace(trust=verified.trust, verified=verified),)
-        usual = {"type": _text(document, "type"), "time": document.get("timestamp")}
+        usual = {"type": _text_field(document, "type"), "time": document.get("timestamp")}
         made = self._translator.event(
             self, callback, verified, id=callback.headers.get(_headers(callback)[0]), usual=usual
         )
@@ -187,7 +187,7 @@ def mark(key: bytes, id: str, timestamp: str, body: bytes) -> bytes:
     return hmac.digest(key, b"%b.%b.%b" % (id.encode(), timestamp.encode(), body), "sha256")
 
 
-def _text(said: Mapping[str, object], name: str) -> str | None:
+def _text_field(said: Mapping[str, object], name: str) -> str | None:
     value = said.get(name)
     return value if type(value) is str else None
 

@@ -13,9 +13,13 @@ from gateway.store.admin import key_uses, minutes
 from tests.web.admin_api import ask, fill, serve, until
 
 
-@pytest.mark.parametrize("away", [minutes, key_uses], ids=["minutes", "uses of keys"])
-def test_nothing_that_was_counted_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: Any) -> None:
-    put, failed = away.put, []
+@pytest.mark.parametrize(
+    ("away", "write"), [(minutes, "write_minutes"), (key_uses, "write_uses")], ids=["minutes", "uses of keys"]
+)
+def test_nothing_that_was_counted_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: Any, write: str
+) -> None:
+    put, failed = getattr(away, write), []
 
     def fails_twice(*arguments: Any) -> None:
         if len(failed) < 2:
@@ -24,7 +28,7 @@ def test_nothing_that_was_counted_is_lost(tmp_path: Path, monkeypatch: pytest.Mo
         put(*arguments)
 
     monkeypatch.setattr(news_exchange, "COUNTS_SECONDS", 0.02)
-    monkeypatch.setattr(away, "put", fails_twice)
+    monkeypatch.setattr(away, write, fails_twice)
     with serve(tmp_path) as served:
         fill(served)
         until(served, "/overview?window=1h", lambda seen: seen["last_1h"]["arrived"] == 3)

@@ -55,7 +55,7 @@ def test_every_event_is_told_once_though_a_transaction_commits_late() -> None:
     store, told_seqs = Rows(), []
     follower = EventFollower(store, {})
     store.seqs = {1, 2, 3}
-    told_seqs += [row.seq for row in follower.begin(2)]
+    told_seqs += [row.seq for row in follower.newest(2)]
     store.seqs |= {5, 6}
     told_seqs += [row.seq for row in follower.fresh(1.0)]
     store.seqs |= {4}  # its transaction began before that of 5
@@ -70,7 +70,7 @@ def test_a_look_at_nothing_new_is_one_question_for_one_row() -> None:
     store = Rows()
     store.seqs = set(range(1, 500))
     follower = EventFollower(store, {"type": "x"})
-    assert [row.seq for row in follower.begin(3)] == [494, 496, 498]
+    assert [row.seq for row in follower.newest(3)] == [494, 496, 498]
     follower.fresh(1.0)
     before = store.asked
     assert follower.fresh(1.1) == []

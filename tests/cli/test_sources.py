@@ -128,7 +128,7 @@ def test_sources_list_says_when_each_key_was_used_last_and_which_may_go(configur
     used = {("live", keys[0].mark): now - 3 * 86_400_000, ("live", keys[1].mark): now - 60_000}
 
     async def work(store: Store) -> None:
-        await store.write(lambda session: key_uses.put(session, used))
+        await store.write(lambda session: key_uses.write_uses(session, used))
 
     path = configured / "gateway.yaml"
     text = path.read_text()

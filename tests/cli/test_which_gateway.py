@@ -93,4 +93,4 @@ def test_whatever_answers_there_that_is_no_gateway_is_called_that(monkeypatch: p
     ],
 )
 def test_a_refusal_is_told_as_the_command_would_say_it_here(answer: object, status: int, says: str) -> None:
-    assert says in str(remote_client.refused(answer, status, "http://there"))
+    assert says in str(remote_client.error_of_refusal(answer, status, "http://there"))

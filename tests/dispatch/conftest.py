@@ -159,7 +159,7 @@ class House:
         self.policies = {name: options.get(name) or policy(**options.get("delivery", {})) for name in self.sinks}
         self.store = self.STORE(url, clock=options.get("store_clock") or self.clock, owner=options.get("owner", "test"))
         self._asked: set[asyncio.Future[Any]] = set()  # of the store, and not answered
-        for thread, name in ((self.store._writer, "put"), (self.store._backend.reader, "ask")):
+        for thread, name in ((self.store._writer, "enqueue"), (self.store._backend.reader, "ask")):
             setattr(thread, name, self._noted(getattr(thread, name)))
         self.decide: Callable[[Event], RoutingDecision] | None = options.get("decide")
         self.followed: list[Event] = []

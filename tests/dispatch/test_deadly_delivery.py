@@ -256,7 +256,7 @@ async def test_what_kept_something_since_its_last_loss_begins_to_count_anew(buil
     await house.put(event(1))
     await house.calm()
     house.write("UPDATE deliveries SET losses = 3, lone_losses = 4")
-    await house.store._writer.put(Kind.CALL, lambda session: losses.progressed(session, 1))
+    await house.store._writer.enqueue(Kind.CALL, lambda session: losses.progressed(session, 1))
     assert house.rows("losses, lone_losses") == [(0, 0)]
 
 
@@ -268,12 +268,12 @@ async def test_one_that_hangs_elsewhere_does_not_keep_it_from_its_turn(monkeypat
         marks.append(alone)
         return True
 
-    made.begin()
+    made.join_flight()
     async with made.alone(mark):
         assert made.taken
         async with asyncio.timeout(PATIENCE_S):
             await made.wait()
-    made.end()
+    made.leave_flight()
     assert marks == [False]
     async with made.alone(mark) as begun:
         assert begun

@@ -42,7 +42,7 @@ def test_whatever_happens_the_bounds_of_each_owner_hold(
         mine = [one for one in flying if one[0] == owner]
         if wait == 0:
             assert len(mine) < at_once
-            states.begin(owner, number, now)
+            states.attempt_begins(owner, number, now)
             flying.append((owner, number))
             window = sent.setdefault(owner, [])
             window.append(now)
@@ -50,14 +50,14 @@ def test_whatever_happens_the_bounds_of_each_owner_hold(
         if flying and outcome != "slow":
             whose, which = flying.pop(0)
             states.note(whose, which, OUTCOMES[outcome], 1.0, now)
-            states.end(whose, which)
-            states.end(whose, which)
+            states.attempt_ended(whose, which)
+            states.attempt_ended(whose, which)
             if outcome in ("good", "refused", "asked"):
                 assert states.paused_until(whose) is None
             if outcome == "gone":
                 assert (states.paused_until(whose) or 0) > now
     for whose, which in flying:
-        states.end(whose, which)
+        states.attempt_ended(whose, which)
     healthy = "d"
     assert states.wait(healthy, now) == 0, "what the others do is nothing to him"
 
@@ -67,10 +67,10 @@ def test_a_pause_doubles_and_lets_one_try_at_a_time() -> None:
     now, pauses = 0.0, []
     for number in range(9):
         assert states.wait("a", now) == 0
-        states.begin("a", number, now)
+        states.attempt_begins("a", number, now)
         assert states.wait("a", now) == (BUSY_SECONDS if number else 0.0), "one goes and sees whether it is over"
         states.note("a", number, OUTCOMES["gone"], 0.1, now)
-        states.end("a", number)
+        states.attempt_ended("a", number)
         until = states.paused_until("a")
         assert until is not None
         assert states.wait("a", now) == until - now
@@ -82,7 +82,7 @@ def test_a_pause_doubles_and_lets_one_try_at_a_time() -> None:
 def test_what_begun_before_a_pause_and_fails_in_it_does_not_lengthen_it() -> None:
     states = OwnerStates(4, None, Random(1), timeout=15, longest=3600)
     for number in range(4):
-        states.begin("a", number, 0.0)
+        states.attempt_begins("a", number, 0.0)
     for number in range(4):
         states.note("a", number, Retry("no answer", service=True), 15.0, 15.0)
     assert 19 <= (states.paused_until("a") or 0) <= 21
@@ -90,7 +90,7 @@ def test_what_begun_before_a_pause_and_fails_in_it_does_not_lengthen_it() -> Non
 
 def test_a_target_may_ask_for_a_longer_pause_up_to_a_bound() -> None:
     states = OwnerStates(1, None, Random(1), timeout=15, longest=3600)
-    states.begin("a", 1, 0.0)
+    states.attempt_begins("a", 1, 0.0)
     states.note("a", 1, Unavailable("gone", timedelta(days=30)), 0.1, 0.0)
     assert states.paused_until("a") == 3600
 
@@ -99,11 +99,11 @@ def test_the_sink_is_broken_when_many_begin_to_fail_and_nobody_answers() -> None
     states = OwnerStates(1, None, Random(1), timeout=15, longest=3600)
 
     def fail(owner: int, now: float) -> bool:
-        states.begin(str(owner), owner, now)
+        states.attempt_begins(str(owner), owner, now)
         try:
             return states.note(str(owner), owner, OUTCOMES["gone"], 0.1, now)
         finally:
-            states.end(str(owner), owner)
+            states.attempt_ended(str(owner), owner)
 
     few = [fail(owner, 0.0) for owner in range(FAILED_OWNERS_MIN - 1)]
     again = [fail(owner, 1000.0) for owner in range(FAILED_OWNERS_MIN - 1)]  # they do not begin to
@@ -116,9 +116,9 @@ def test_the_sink_is_broken_when_many_begin_to_fail_and_nobody_answers() -> None
 def test_nothing_is_kept_of_owners_who_are_well() -> None:
     states = OwnerStates(1, parse_rate("1/10s"), Random(1), timeout=15, longest=3600)
     for number in range(1000):
-        states.begin(str(number), number, 0.0)
+        states.attempt_begins(str(number), number, 0.0)
         states.note(str(number), number, None, 0.1, 0.1)
-        states.end(str(number), number)
+        states.attempt_ended(str(number), number)
     states.drop_idle(5.0)
     assert len(states) == 1000
     states.drop_idle(11.0)

@@ -79,25 +79,25 @@ def test_an_urgent_row_of_the_future_outlives_a_claim_of_today() -> None:
     batch = Gathering(3, 30)
     batch.hurry(15)
     batch.add(0)
-    batch.begin(5)
-    batch.end(1)
+    batch.note_asking(5)
+    batch.note_claimed(1)
     assert batch.ready(15)
 
 
 def test_a_short_claim_leaves_nothing_to_wait_for() -> None:
     batch = Gathering(3, 30)
     batch.add(0, urgent=True)
-    batch.begin(0)
-    batch.end(1)
+    batch.note_asking(0)
+    batch.note_claimed(1)
     assert batch.wait(0) is None
 
 
 def test_rows_that_come_during_a_claim_are_not_forgotten() -> None:
     batch = Gathering(3, 30)
     batch.add(0)
-    batch.begin(30)
+    batch.note_asking(30)
     batch.add(30, urgent=True)
-    batch.end(1)
+    batch.note_claimed(1)
     assert batch.ready(30)
 
 
@@ -106,14 +106,14 @@ def test_a_full_claim_leaves_what_was_known_beyond_it() -> None:
     for _ in range(7):
         batch.add(0)
     batch.hurry(0)
-    batch.begin(0)
-    batch.end(3)
+    batch.note_asking(0)
+    batch.note_claimed(3)
     assert batch.ready(0)  # still urgent: nobody knows which rows were taken
-    batch.begin(0)
-    batch.end(2)
+    batch.note_asking(0)
+    batch.note_claimed(2)
     assert not batch.ready(0)
-    batch.begin(0)
-    batch.end(3)
+    batch.note_asking(0)
+    batch.note_claimed(3)
     batch.seen(0)
     assert batch.wait(0) == 30
 
@@ -121,11 +121,11 @@ def test_a_full_claim_leaves_what_was_known_beyond_it() -> None:
 def test_a_claim_that_failed_changes_nothing() -> None:
     batch = Gathering(3, 30)
     batch.add(5, urgent=True)
-    batch.begin(5)
-    batch.end(None)
+    batch.note_asking(5)
+    batch.note_claimed(None)
     assert batch.ready(5)
     late = Gathering(3, 30)
     late.hurry(9)
-    late.begin(5)
-    late.end(None)
+    late.note_asking(5)
+    late.note_claimed(None)
     assert late.wait(5) == 4

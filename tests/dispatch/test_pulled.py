@@ -70,13 +70,13 @@ async def test_nothing_is_called_and_what_is_acknowledged_is_delivered_once(buil
     house.clock.advance(3)
     outcomes = lane_of(house).outcomes
     for _ in range(2):  # an answer that was lost is asked for again
-        assert await outcomes.end([receipt(one)], "acknowledged by me") == [True]
+        assert await outcomes.end_leases([receipt(one)], "acknowledged by me") == [True]
     assert house.rows("state, note") == [("delivered", "acknowledged by me"), ("sending", None)]
     assert house.attempts("outcome, took_ms") == [("delivered", 3000)]
     assert house.counted("app", "delivered") == 1
-    assert await outcomes.end([receipt(two)], Retry("the disk is full")) == [True]
-    assert await outcomes.end([receipt(two)], Retry("the disk is full")) == [True]
-    assert await outcomes.end([receipt(two)], "after all") == [False]
+    assert await outcomes.end_leases([receipt(two)], Retry("the disk is full")) == [True]
+    assert await outcomes.end_leases([receipt(two)], Retry("the disk is full")) == [True]
+    assert await outcomes.end_leases([receipt(two)], "after all") == [False]
     assert house.attempts("outcome, detail")[1] == ("retry", "the disk is full")
     assert sink.seen == []
 
@@ -92,7 +92,7 @@ async def test_nothing_is_called_and_what_is_acknowledged_is_delivered_once(buil
 async def test_a_delivery_goes_on_as_its_consumer_says(build: Build, result: Any, row: Any) -> None:
     house = await build(Fetched())
     await house.put(event(1))
-    assert await lane_of(house).outcomes.end([receipt(await one_of(house))], result) == [True]
+    assert await lane_of(house).outcomes.end_leases([receipt(await one_of(house))], result) == [True]
     assert house.rows(f"state, due_at - {house.clock.ms()}, attempts, reason") == [row]
 
 
@@ -115,7 +115,7 @@ async def test_a_lease_that_ended_goes_to_another_and_the_late_word_is_only_writ
     second = await one_of(house)
     assert (second.attempt, house.attempts()) == (2, ["lost"])
     outcomes = lane_of(house).outcomes
-    assert await outcomes.end([receipt(first), receipt(second)], "done") == [False, True]
+    assert await outcomes.end_leases([receipt(first), receipt(second)], "done") == [False, True]
     assert house.attempts() == ["delivered", "delivered"]  # people see that it arrived twice
     assert house.rows("state, attempts") == [("delivered", 2)]
     assert await outcomes.extend([receipt(first)], MINUTE) == [None]
@@ -126,7 +126,7 @@ async def test_a_word_that_comes_late_but_before_anybody_elses_is_good(build: Bu
     await house.put(event(1))
     lease = await one_of(house)
     house.clock.advance(3600)
-    assert await lane_of(house).outcomes.end([receipt(lease)], "done") == [True]
+    assert await lane_of(house).outcomes.end_leases([receipt(lease)], "done") == [True]
 
 
 async def test_what_fails_dies_of_age_and_what_kills_its_consumers_dies_too(build: Build) -> None:
@@ -135,7 +135,7 @@ async def test_what_fails_dies_of_age_and_what_kills_its_consumers_dies_too(buil
     outcomes = lane_of(house).outcomes
     failing, killing = await give(house)
     house.clock.advance(3600)
-    assert await outcomes.end([receipt(failing)], Retry("again")) == [True]
+    assert await outcomes.end_leases([receipt(failing)], Retry("again")) == [True]
     assert house.rows("state, reason")[0] == ("dead", "expired")
     for _ in range(19):
         house.clock.advance(400)
@@ -172,12 +172,12 @@ async def test_a_failed_attempt_and_the_next_of_a_stream_wake_who_waits(build: B
     await house.put(event(1), event(2))
     lease = await one_of(house)
     task = await waiting(house, 30)
-    await lane_of(house).outcomes.end([receipt(lease)], Retry("later", timedelta(seconds=5)))
+    await lane_of(house).outcomes.end_leases([receipt(lease)], Retry("later", timedelta(seconds=5)))
     await house.later(6)
     (again,) = (await task).leases
     assert (again.event.id, again.attempt) == (event(1).id, 2)
     task = await waiting(house, 30)
-    await lane_of(house).outcomes.end([receipt(again)], "done")
+    await lane_of(house).outcomes.end_leases([receipt(again)], "done")
     assert [one.event.id for one in (await task).leases] == [event(2).id]
 
 
@@ -221,9 +221,9 @@ async def test_two_gateways_hand_out_each_delivery_once_and_take_each_others_rec
     given = await asyncio.gather(*(give(house, 10) for house in (first, second) for _ in range(3)))
     leases = [lease for some in given for lease in some]
     assert Counter(lease.event.id for lease in leases) == Counter(ids)
-    written = [(await lane_of(first).outcomes.receipts()).of(lease, MINUTE) for lease in leases]
+    written = [(await lane_of(first).outcomes.receipts()).receipt_of(lease, MINUTE) for lease in leases]
     read = await lane_of(second).outcomes.receipts()
-    assert await lane_of(second).outcomes.end([read.parse(text) for text in written], "done") == [True] * 60
+    assert await lane_of(second).outcomes.end_leases([read.parse(text) for text in written], "done") == [True] * 60
     task = await waiting(second, 20)
     await first.put(event(9999), hand=True)
     assert len((await asyncio.wait_for(task, PATIENCE_S)).leases) == 1
@@ -253,7 +253,7 @@ def test_a_receipt_says_what_was_put_in_to_its_own_sink_alone(delivery: int, tok
         delivery=delivery, token=token, sink="app", event=event(1), attempt=1, round=0, replay=False, first_at=0,
         stalled=0, until=at,
     )  # fmt: skip
-    text = receipts.of(lease, 0)
+    text = receipts.receipt_of(lease, 0)
     assert receipts.parse(text) == Receipt(delivery, token, at)
     other = [Receipts(KEY, "ops"), Receipts(KEY[::-1], "app")]
     changed = text[:-1] + ("A" if text[-1] != "A" else "B")

@@ -73,12 +73,12 @@ class Life:
         elif not lease.losses:
             self.in_flight.append(lease)
         elif not goes_alone(lease.losses, lease.suspects):
-            assert losses.begin(self.session, [(lease.delivery, lease.token)], self.owner, False)
+            assert losses.note_sending(self.session, [(lease.delivery, lease.token)], self.owner, False)
             self.in_flight.append(lease)
         elif self.in_flight:
             settle.release(self.session, [(lease.delivery, lease.token)], 0)
         else:
-            assert losses.begin(self.session, [(lease.delivery, lease.token)], self.owner, True)
+            assert losses.note_sending(self.session, [(lease.delivery, lease.token)], self.owner, True)
             self._end(lease)
 
     def _end(self, lease: Lease) -> None:

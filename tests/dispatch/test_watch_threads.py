@@ -123,7 +123,7 @@ def test_events_that_wait_for_a_blocked_plugin_are_bounded_by_their_bytes() -> N
     metrics = Metrics()
     threads = WatchThreads(metrics.watch_calls_dropped)
     for _ in range(5):
-        threads.put("blocked", "event_stored", lambda: free.wait(PATIENCE_S), EVENT_BYTES_MAX // 2)
+        threads.enqueue("blocked", "event_stored", lambda: free.wait(PATIENCE_S), EVENT_BYTES_MAX // 2)
     assert _dropped(metrics, "event_stored") == 3
     free.set()
     assert threads.close(PATIENCE_S)

@@ -53,7 +53,7 @@ FULL = Event(
 
 
 def data(*paths: str, of: Event = FULL) -> Any:
-    return json.loads(to_json(Redaction(paths).of(of)))["data"]
+    return json.loads(to_json(Redaction(paths).redact(of)))["data"]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_an_event_of_a_callback_is_compared_by_what_it_said_and_keeps_no_bytes()
     assert (before.fingerprint, before.places) == (fingerprint(FULL), places_of(FULL))
     assert redacted.raw == b""
     assert before.places
-    everything = Redaction(["$.data.files"]).of(FULL)
+    everything = Redaction(["$.data.files"]).redact(FULL)
     assert not places_of(everything)  # a mark is no place
     assert agree(everything, FULL)
 
@@ -157,9 +157,9 @@ PATHS = ["$.data.files", "$.data.files[*].download_url", "$.data.files[*].storag
 @given(ANY_EVENT, st.lists(st.sampled_from(PATHS), min_size=1, max_size=4))
 def test_a_redacted_event_is_an_event_and_again_the_same(event: Event, paths: list[str]) -> None:
     redaction = Redaction(paths)
-    redacted = redaction.of(event)
+    redacted = redaction.redact(event)
     document = json.loads(to_json(redacted))
     assert not what_is_wrong(document) or what_is_wrong(json.loads(to_json(event)))
-    assert redaction.of(redacted) == redacted
+    assert redaction.redact(redacted) == redacted
     assert {**document, "data": 0} == {**json.loads(to_json(event)), "data": 0}
     assert to_document(redacted)["data"]["stream"] == event.stream

@@ -12,7 +12,7 @@ from gateway.testing import event
 
 @pytest.mark.parametrize(("value", "key"), [("Anna ", "Anna"), (7, "7"), (10**15, str(10**15))])
 def test_a_text_and_a_whole_number_are_keys(value: Any, key: str) -> None:
-    assert OwnerKey("event.data.extra.owner").of(event(extra={"owner": value})) == key
+    assert OwnerKey("event.data.extra.owner").key_of(event(extra={"owner": value})) == key
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ def test_a_text_and_a_whole_number_are_keys(value: Any, key: str) -> None:
 )
 def test_what_is_no_key_is_called_what_it_is(value: Any, said: str) -> None:
     with pytest.raises(NoKey, match=said):
-        OwnerKey("event.data.extra.owner").of(event(extra={"owner": value}))
+        OwnerKey("event.data.extra.owner").key_of(event(extra={"owner": value}))

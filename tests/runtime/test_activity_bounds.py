@@ -10,7 +10,7 @@ def test_a_flood_of_names_is_bounded_and_those_that_are_known_are_counted_on() -
     activity = Activity(FrozenClock())
     activity.callback("first", good=True)
     for number in range(SERIES_MAX):
-        activity.refused(f"live: {number}")
+        activity.note_refused(f"live: {number}")
     for count in (
         lambda: activity.callback("another", good=False),
         lambda: activity.verified("another: key 1"),

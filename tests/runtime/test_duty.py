@@ -55,7 +55,7 @@ async def test_one_that_hangs_or_fails_makes_no_other_late(ill: object) -> None:
     clock = FrozenClock()
     duties = Duties(clock)
     sick, well = Passes(clock, lambda _: ill), Passes(clock)
-    tasks = [duties.begin("sick", sick, EVERY), duties.begin("well", well, EVERY)]
+    tasks = [duties.run_every("sick", sick, EVERY), duties.run_every("well", well, EVERY)]
     with capture_logs():
         await pass_time(clock, 60)
     assert well.began == [0, 10, 20, 30, 40, 50, 60]
@@ -73,7 +73,7 @@ async def test_each_kind_of_failure_is_said_once_with_growing_rests_until_it_goe
     metrics = Metrics(clock)
     work = Passes(clock, ends)
     with capture_logs() as logs:
-        task = Duties(clock, metrics).begin("poll", work, 1.0)
+        task = Duties(clock, metrics).run_every("poll", work, 1.0)
         await pass_time(clock, 20)
     said = [(line["event"], line["what"], line.get("error"), line.get("failures")) for line in logs]
     assert said == [
@@ -92,7 +92,7 @@ async def test_a_pass_says_how_long_to_rest_and_a_bell_brings_the_next_one_forwa
     clock = FrozenClock()
     bell = Bell(clock)
     work = Passes(clock, lambda number: 2.0 if number == 1 else None)
-    task = Duties(clock).begin("news", work, EVERY, first=1.0, bell=bell)
+    task = Duties(clock).run_every("news", work, EVERY, first=1.0, bell=bell)
     await pass_time(clock, 5)
     assert work.began == [1, 3]
     bell.ring()
@@ -107,8 +107,8 @@ async def test_how_late_each_is_can_be_read_while_it_hangs_and_a_person_is_told_
     duties = Duties(clock, metrics)
     patient = Passes(clock, lambda _: "hang")
     tasks = [
-        duties.begin("retention", patient, EVERY, patience=2 * LATE_SECONDS_MAX),
-        duties.begin("serving", Passes(clock, lambda number: "hang" if number > 1 else None), EVERY),
+        duties.run_every("retention", patient, EVERY, patience=2 * LATE_SECONDS_MAX),
+        duties.run_every("serving", Passes(clock, lambda number: "hang" if number > 1 else None), EVERY),
     ]
 
     def late(name: str) -> float | None:
@@ -132,6 +132,6 @@ async def test_one_that_is_cancelled_ends_and_one_that_cancels_itself_too() -> N
         task.cancel()
         await asyncio.Event().wait()
 
-    task = Duties(clock).begin("ends", cancels, EVERY)
+    task = Duties(clock).run_every("ends", cancels, EVERY)
     await asyncio.wait([task])
     assert task.cancelled()

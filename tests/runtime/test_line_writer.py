@@ -79,7 +79,7 @@ class Pipe:
 def test_what_cannot_be_written_is_dropped_and_counted(how: str) -> None:
     writer = _writer(BROKEN[how]())
     for number in range(100):
-        writer.put(f"line {number}")
+        writer.write_line(f"line {number}")
     assert writer.flush(PATIENCE_S)
     assert writer.dropped >= 100
 
@@ -89,7 +89,7 @@ def test_a_reader_that_never_reads_holds_nobody_up_and_memory_is_bounded() -> No
     writer = _writer(pipe.writer, lines_max=1000, bytes_max=300_000)
     began = time.monotonic()
     for number in range(50_000):
-        writer.put(f"line {number:>200}")  # more waits than the pipe holds
+        writer.write_line(f"line {number:>200}")  # more waits than the pipe holds
     assert time.monotonic() - began < PATIENCE_S  # it would not come back at all
     assert writer.dropped > 30_000
     assert len(writer._waiting) <= 1000
@@ -100,10 +100,10 @@ def test_a_reader_that_never_reads_holds_nobody_up_and_memory_is_bounded() -> No
 def test_bytes_are_bounded_too_and_are_given_back() -> None:
     pipe = Pipe()
     writer = _writer(pipe.writer, bytes_max=10_000)
-    writer.put("x" * 10_000)
+    writer.write_line("x" * 10_000)
     assert writer.dropped == 1
     for _ in range(40):  # of which the second would be dropped, were nothing given back
-        writer.put("y" * 9000)
+        writer.write_line("y" * 9000)
         assert pipe.read("y" * 9000)
     assert writer.flush(PATIENCE_S)
     assert (writer.dropped, writer._bytes) == (1, 0)
@@ -118,7 +118,7 @@ def test_lines_come_in_order_with_few_calls_and_the_drops_are_told_once_when_it_
     calls, real = [], os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: (calls.append(1), real(descriptor, data))[1])
     for number in range(10_000):
-        writer.put(f"line {number}")
+        writer.write_line(f"line {number}")
     lost = writer.dropped
     text = pipe.read(f"dropped {lost}")[full:]
     lines = text.splitlines()
@@ -126,7 +126,7 @@ def test_lines_come_in_order_with_few_calls_and_the_drops_are_told_once_when_it_
     assert numbers == sorted(numbers)
     assert len(numbers) + lost == 10_000
     assert len(calls) < 10
-    writer.put("after")
+    writer.write_line("after")
     assert pipe.read("after") == "after\n"
     assert writer.flush(PATIENCE_S)
 
@@ -139,7 +139,7 @@ def test_a_descriptor_that_its_other_owner_made_non_blocking_loses_nothing() -> 
             pass
     writer = _writer(pipe.writer)
     for number in range(3):
-        writer.put(f"line {number}")
+        writer.write_line(f"line {number}")
     assert not writer.flush(0.05)  # the pipe is full
     assert pipe.read("line 2").endswith("line 0\nline 1\nline 2\n")
     assert writer.flush(PATIENCE_S)
@@ -149,9 +149,9 @@ def test_a_descriptor_that_its_other_owner_made_non_blocking_loses_nothing() -> 
 def test_who_cannot_say_how_many_were_dropped_holds_up_no_line() -> None:
     pipe = Pipe()
     writer = LineWriter(pipe.writer, lambda lines: str(lines // 0), bytes_max=100)
-    writer.put("x" * 200)
+    writer.write_line("x" * 200)
     for line in ("first", "second"):
-        writer.put(line)
+        writer.write_line(line)
         assert pipe.read(line) == f"{line}\n"
     assert writer.flush(PATIENCE_S)
     assert writer.dropped == 1
@@ -171,7 +171,7 @@ def test_one_who_speaks_while_speaking_does_not_wait_for_himself() -> None:
     pipe = Pipe()
     writer = _writer(pipe.writer)
     with writer._changed:
-        writer.put("inner")
+        writer.write_line("inner")
     assert pipe.read("inner") == "inner\n"
 
 
@@ -257,7 +257,7 @@ def test_saying_something_never_raises_whatever_is_said(format: str, value: obje
 
 def test_standard_output_and_error_that_are_closed_take_lines_all_the_same() -> None:
     writer = StreamWriter(None)
-    writer.put("nowhere")
+    writer.write_line("nowhere")
     assert writer.dropped == 1
 
 

@@ -24,12 +24,12 @@ def test_a_disk_that_was_full_and_has_room_again_is_told_with_whole_lines(tmp_pa
         LOG_OF_25_BYTES
         + """
 for number in range(5):
-    writer.put(f"line {number} .")
+    writer.write_line(f"line {number} .")
     writer.flush()
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-writer.put("again")
+writer.write_line("again")
 writer.flush()
-writer.put("and on")
+writer.write_line("and on")
 writer.flush()
 print(writer.dropped)
 """
@@ -53,10 +53,10 @@ def test_of_lines_that_go_together_only_those_that_did_not_get_in_are_counted(tm
         + """
 with writer._changed:  # so that none is written before all are there
     for number in range(5):
-        writer.put(f"line {number} .")
+        writer.write_line(f"line {number} .")
 writer.flush()
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-writer.put("again")
+writer.write_line("again")
 writer.flush()
 print(writer.dropped)
 """
@@ -73,14 +73,14 @@ import os, sys
 from gateway.runtime.line_writer import LineWriter
 writer = LineWriter(1, str)
 for number in range(50):
-    writer.put(f"parent {number}")
+    writer.write_line(f"parent {number}")
 child = os.fork()
 if child == 0:
-    writer.put("child")
+    writer.write_line("child")
     writer.flush()
     os._exit(0)
 os.waitpid(child, 0)
-writer.put("parent last")
+writer.write_line("parent last")
 writer.flush()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S)

@@ -70,7 +70,7 @@ def test_statements_are_cut_off_after_a_look_that_failed(monkeypatch: pytest.Mon
     with contextlib.closing(near), contextlib.closing(far):
         far.settimeout(PATIENCE_S)
         deadlines.add()
-        with deadlines.of(near.fileno(), 0.0):
+        with deadlines.ends_within(near.fileno(), 0.0):
             assert far.recv(1) == b""  # its server sees that it is closed
         deadlines.remove()
     assert len(calls) == 2
@@ -97,8 +97,8 @@ def test_a_plugin_that_watches_is_told_on_where_its_failure_could_not_be_said(mo
     def fails() -> None:
         raise MemoryError
 
-    watching.put("plugin", "event_stored", fails, 1)
-    watching.put("plugin", "event_stored", told.set, 1)
+    watching.enqueue("plugin", "event_stored", fails, 1)
+    watching.enqueue("plugin", "event_stored", told.set, 1)
     assert told.wait(PATIENCE_S)
     assert watching.close(PATIENCE_S)
 
@@ -110,9 +110,9 @@ def test_lines_are_written_after_a_batch_that_found_no_memory(part: str, monkeyp
     fails_first(monkeypatch, LineWriter, part)
     writer = LineWriter(descriptor, lambda lines: f"dropped {lines}")
     os.close(descriptor)
-    writer.put("one")
+    writer.write_line("one")
     until(lambda: not writer._writing or not writer._waiting or None)
-    writer.put("two")
+    writer.write_line("two")
     assert writer.flush(PATIENCE_S)
     with open(reader, "rb", closefd=True) as read:
         assert b"two\n" in read.read1()

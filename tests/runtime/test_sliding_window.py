@@ -32,10 +32,10 @@ def test_a_window_that_holds_nothing_has_nothing_to_wait_for() -> None:
 
 def test_the_key_that_was_asked_for_longest_ago_is_forgotten() -> None:
     windows = SlidingWindows(10, 2)
-    windows.of("a").add(0.0)
-    windows.of("b").add(0.0)
-    windows.of("a")
-    windows.of("c")
+    windows.window_of("a").add(0.0)
+    windows.window_of("b").add(0.0)
+    windows.window_of("a")
+    windows.window_of("c")
     assert len(windows) == 2
-    assert windows.of("a").count(1.0) == 1
-    assert windows.of("b").count(1.0) == 0
+    assert windows.window_of("a").count(1.0) == 1
+    assert windows.window_of("b").count(1.0) == 0

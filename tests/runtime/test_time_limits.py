@@ -13,7 +13,7 @@ SHORT, LONG = 0.01, 60.0
 
 
 async def cut_off(limits: TimeLimits, work: Callable[[TimeLimit], Awaitable[object]]) -> object:
-    with limits.begin() as limit:
+    with limits.limited() as limit:
         return await work(limit)
 
 
@@ -79,7 +79,7 @@ async def test_many_end_in_the_order_in_which_they_come_due_and_one_that_gets_on
 
     async def work(number: int) -> None:
         try:
-            with limits.begin() as limit:
+            with limits.limited() as limit:
                 made.append(limit)
                 await asyncio.Event().wait()
         except TimeoutError:
@@ -96,7 +96,7 @@ async def test_many_end_in_the_order_in_which_they_come_due_and_one_that_gets_on
 
 async def test_one_that_has_ended_is_not_begun_again_by_a_late_word() -> None:
     limits = TimeLimits(SHORT)
-    with limits.begin() as limit:
+    with limits.limited() as limit:
         pass
     limit.restart()
     await asyncio.sleep(2 * SHORT)
@@ -105,7 +105,7 @@ async def test_one_that_has_ended_is_not_begun_again_by_a_late_word() -> None:
 
 async def test_nothing_is_left_behind() -> None:
     limits = TimeLimits(LONG)
-    with limits.begin(), limits.begin():
+    with limits.limited(), limits.limited():
         assert len(limits._running) == 2
     assert not limits._running
     assert not limits._timer
@@ -115,7 +115,7 @@ def test_it_goes_on_in_another_loop() -> None:
     limits = TimeLimits(SHORT)
 
     async def leave() -> None:
-        limits.begin().__enter__()
+        limits.limited().__enter__()
 
     async def cut() -> None:
         with pytest.raises(TimeoutError):
@@ -131,7 +131,7 @@ async def test_a_limit_is_of_a_task_and_of_nothing_else() -> None:
 
     def begin() -> None:
         with pytest.raises(RuntimeError, match="a time limit is of a task"):
-            limits.begin()
+            limits.limited()
         refused.set_result(None)
 
     loop.call_soon(begin)

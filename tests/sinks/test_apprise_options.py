@@ -107,7 +107,7 @@ async def test_every_way_to_call_is_bounded_and_seen(method: str) -> None:
         calls = calls_module.Calls(requests)
 
         def call() -> tuple[Any, list[calls_module.ServiceCall]]:
-            seen = calls.begin()
+            seen = calls.collect()
             return getattr(calls, method)(server.url), seen
 
         answer, seen = await asyncio.to_thread(call)

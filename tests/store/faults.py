@@ -16,7 +16,7 @@ from tests.patience import PATIENCE_S
 
 async def on_writer(store: Store, work: Callable[[Bulk], Any]) -> Any:
     """Run something on the writer's thread with its session."""
-    return await store._writer.put(Kind.CALL, work)
+    return await store._writer.enqueue(Kind.CALL, work)
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def held_up(store: Store) -> Iterator[None]:
         entered.set()
         go.wait(PATIENCE_S)
 
-    future = store._writer.put(Kind.CALL, wait)
+    future = store._writer.enqueue(Kind.CALL, wait)
     entered.wait(PATIENCE_S)
     try:
         yield

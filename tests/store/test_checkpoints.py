@@ -116,7 +116,7 @@ def fill(session: SqliteBulk, pages: int) -> None:
 
 def begun(lite: SqliteBulk) -> Checkpoints:
     checkpoints = Checkpoints()
-    checkpoints.begin(lite)
+    checkpoints.use_connection(lite)
     return checkpoints
 
 
@@ -203,4 +203,4 @@ async def test_a_connection_that_is_made_anew_is_counted_from_its_beginning(
     def reckoned(session: Any) -> int:
         return int(checkpoints._reckoned(session))
 
-    assert await store._writer.put(Kind.CALL, reckoned) < 30
+    assert await store._writer.enqueue(Kind.CALL, reckoned) < 30

@@ -65,7 +65,7 @@ async def test_what_is_in_one_batch_with_it_is_done(store: Store) -> None:
     read = "SELECT sum(length(raw)), max(raw) FROM events"
     with held_up(store):
         accepted = store.accept([new(9, "app")])
-        reading = store._writer.put(Kind.CALL, lambda session: session.rows(read))
+        reading = store._writer.enqueue(Kind.CALL, lambda session: session.rows(read))
         other = store.accept([new(10, "app")])
     with pytest.raises(ItemRefused, match="damaged"):
         await reading

@@ -140,9 +140,9 @@ async def test_claims_that_take_long_give_way_to_accepts_that_come_meanwhile(
         go.wait(PATIENCE_S)
 
     with held_up(store):
-        first = store._writer.put(Kind.CALL, slow)
+        first = store._writer.enqueue(Kind.CALL, slow)
         later = [
-            store._writer.put(Kind.CALL, lambda session: seen.append(session.rows("SELECT id FROM events")))
+            store._writer.enqueue(Kind.CALL, lambda session: seen.append(session.rows("SELECT id FROM events")))
             for _ in range(3)
         ]
     await asyncio.to_thread(began.wait, 10)

@@ -103,7 +103,7 @@ async def test_an_error_of_our_own_hurts_only_its_item_and_the_writer_lives(stor
         raise KeyError("ours")
 
     with held_up(store):
-        futures = [store.accept([new(1)]), store._writer.put(Kind.CALL, bug), store.accept([new(2)])]
+        futures = [store.accept([new(1)]), store._writer.enqueue(Kind.CALL, bug), store.accept([new(2)])]
     first, second, third = await asyncio.gather(*futures, return_exceptions=True)
     assert isinstance(second, ItemRefused)
     assert first[0].new

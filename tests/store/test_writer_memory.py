@@ -100,10 +100,10 @@ async def test_what_there_was_no_memory_to_tell_is_told_with_the_next_or_soon(mo
         real(waiting)
 
     monkeypatch.setattr(commit_waiters, "resolve_all", fail)
-    for again in (lambda: answers.put(loop, []), lambda: answers.remind(loop)):
+    for again in (lambda: answers.resolve(loop, []), lambda: answers.remind(loop)):
         failed.clear()
         first: asyncio.Future[object] = loop.create_future()
-        answers.put(loop, [(first, 1, None)])
+        answers.resolve(loop, [(first, 1, None)])
         while not failed:
             await asyncio.sleep(0)
         assert not first.done()

@@ -90,7 +90,7 @@ async def test_news_of_what_is_erased_are_gone(store: Store, admin: StoreAdmin, 
         News(3, "sink", "", "app", "", "", {"reason": CANARY}),
         News(4, "event", "live", "", "x", f"{2:032x}", {"subject": "other"}),
     ]
-    await store.write(lambda session: live.put(session, news, 0))
+    await store.write(lambda session: live.write_news(session, news, 0))
     admin.erase(ONE)
     assert CANARY not in everything(url)
     assert table(url, "at", "live") == [(4,)]
@@ -103,14 +103,14 @@ async def test_an_answer_that_is_kept_for_a_repeat_is_taken_back_and_not_done_ag
     await take(store, new(event(1, stream=stream), "app"))
     answers = [json.dumps({"filter": {"stream": stream}}, ensure_ascii=ascii).encode() for ascii in (True, False)]
     for number, body in enumerate([*answers, b'{"of": "another"}']):
-        await store.write(lambda session, name=str(number): idempotency_keys.begin(session, "t", name, "d"))
+        await store.write(lambda session, name=str(number): idempotency_keys.note_request(session, "t", name, "d"))
         await store.write(
-            lambda session, name=str(number), body=body: idempotency_keys.end(session, "t", name, 200, body)
+            lambda session, name=str(number), body=body: idempotency_keys.keep_answer(session, "t", name, 200, body)
         )
     admin.erase(ONE)
     assert CANARY not in everything(url)
     known = [
-        await store.write(lambda session, name=str(n): idempotency_keys.begin(session, "t", name, "d"))
+        await store.write(lambda session, name=str(n): idempotency_keys.note_request(session, "t", name, "d"))
         for n in range(3)
     ]
     assert [one.status for one in known if one is not None] == [410, 410, 200]

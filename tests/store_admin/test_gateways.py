@@ -54,12 +54,12 @@ async def test_news_are_read_from_where_it_began_and_gateways_hear_that_somebody
         body = {"n": number}
         return News(clock.ms(), "attempt", "live", "app", "recording.failed", "ab", body)
 
-    await store.write(lambda session: live.put(session, [tell(1)], 0))
+    await store.write(lambda session: live.write_news(session, [tell(1)], 0))
     assert not await store.ask(live.watched)
     with NewsBeside(admin, NewsFilter(sink=("app",))) as news:
         assert await store.ask(live.watched)
         assert news.wait(0.0) == []
-        await store.write(lambda session: live.put(session, [tell(2), tell(3)._replace(sink="ops")], 4))
+        await store.write(lambda session: live.write_news(session, [tell(2), tell(3)._replace(sink="ops")], 4))
         items = news.wait(0.0)
     assert [(item.kind, item.data.get("n")) for item in items] == [("attempt", 2), ("missed", None)]
 
@@ -70,7 +70,7 @@ async def test_news_that_one_gateway_alone_wrote_are_told_without_being_read_aga
     body = {"sink": "its own", "n": 1, "text": '直播 "x" \u2028'}
     told = News(clock.ms(), "attempt", "live", "app", "recording.failed", "ab", body)
     empty = told._replace(kind="alarm", source="", sink="", type="", body={})
-    written = await store.write(lambda session: live.put(session, [told, empty], 4))
+    written = await store.write(lambda session: live.write_news(session, [told, empty], 4))
     read = await store.ask(lambda session: live.after(session, 0))
     assert list(written) == ([] if store.shared else list(read))
     assert [message_of(row).data for row in read] == [
@@ -92,7 +92,7 @@ async def test_news_are_read_only_where_another_may_have_told_some(store: Store,
 
     store.ask = asked  # type: ignore[method-assign]
     with hub.place(None):
-        await exchange.begin()
+        await exchange.stand_at_newest()
         exchange.hurry()
         await exchange.turn()
         for number in range(3):
@@ -100,7 +100,7 @@ async def test_news_are_read_only_where_another_may_have_told_some(store: Store,
             metrics.activity.publish("job", {"n": number})
             await exchange.turn()
             assert bool(questions) == store.shared
-        await store.write(lambda session: live.put(session, [News(0, "job", "", "", "", "", {"n": 3})], 0))
+        await store.write(lambda session: live.write_news(session, [News(0, "job", "", "", "", "", {"n": 3})], 0))
         metrics.activity.publish("job", {"n": 4})
         await exchange.turn()
         assert questions

@@ -28,7 +28,7 @@ def week(session: Session) -> None:
             for minute in range(NOW - WEEK, NOW, 45)
             for kind in kinds
         ]
-        minutes.put(session, counts, owner)
+        minutes.write_minutes(session, counts, owner)
 
 
 def seen(session: Session) -> object:
@@ -64,7 +64,7 @@ async def test_a_gateway_that_counts_late_is_added_to_the_hour(store: Store) -> 
     await store.write(fold_all)
     before = sum(row.total for row in await store.ask(lambda session: minutes.sums(session, NOW - WEEK, 60)))
     late = Counted(NOW - 3 * 24 * 60, "source", "live", Count(total=5, good=5, last_at=1))
-    await store.write(lambda session: minutes.put(session, [late], "c"))
+    await store.write(lambda session: minutes.write_minutes(session, [late], "c"))
     assert await store.write(fold_all) == 1
     assert (
         sum(row.total for row in await store.ask(lambda session: minutes.sums(session, NOW - WEEK, 60))) == before + 5
@@ -89,7 +89,7 @@ async def test_two_gateways_that_fold_at_once_count_once(store: Store, url: str)
 async def test_a_gateway_folds_by_itself(store: Store, clock: FrozenClock) -> None:
     now = clock.ms() // 60_000
     old = [Counted(now - back, "source", "live", Count(total=1, good=1, last_at=1)) for back in range(1600, 1700)]
-    await store.write(lambda session: minutes.put(session, old, "a"))
+    await store.write(lambda session: minutes.write_minutes(session, old, "a"))
     teller = NewsExchange(store, SimpleNamespace(activity=Activity(clock)), LiveHub(), clock)
     await teller.close()  # it has not begun
     teller.start()

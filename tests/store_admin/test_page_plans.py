@@ -144,7 +144,9 @@ async def test_a_search_that_finds_nothing_ends_early_and_goes_on_from_there(
 
 def acts(session: Bulk) -> None:
     for n in range(500):
-        audit.begin(session, AuditEntry(actor=Actor(f"user{n % 3}", "here"), act=f"sinks kind{n % 2}", target=str(n)))
+        audit.begin_act(
+            session, AuditEntry(actor=Actor(f"user{n % 3}", "here"), act=f"sinks kind{n % 2}", target=str(n))
+        )
 
 
 async def test_the_audit_log_is_merged_by_glob_and_walked_for_the_rest(

@@ -131,7 +131,7 @@ async def test_an_earlier_act_that_asked_for_what_is_erased_keeps_only_a_hash_of
     entry = AuditEntry(actor=ME, act="events replay", filter={name: f"*{CANARY}*", "type": "recording.*"})
     kept = AuditEntry(actor=ME, act="events replay", filter={name: "another"})
     for one in (entry, kept):
-        await store._writer.put(Kind.CALL, lambda session, one=one: audit.begin(session, one))
+        await store._writer.enqueue(Kind.CALL, lambda session, one=one: audit.begin_act(session, one))
     admin.erase(ONE, ids=same)
     filters = [row.filter for row in admin.audit() if row.act == "events replay"]
     assert CANARY not in str(filters)

@@ -47,7 +47,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_the_committed_document_is_what_is_served(served: Served) -> None:
-    made = openapi.text(ENDPOINTS, PREFIX)
+    made = openapi.document_text(ENDPOINTS, PREFIX)
     assert DOCUMENT.read_text() == made, "write it anew: gateway schema --openapi > docs/openapi.json"
     assert ask(served, "/openapi.json").json() == json.loads(made)
     assert json.loads(made)["openapi"] == "3.1.0"

@@ -32,7 +32,7 @@ class _AnswerBounds:
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, str):
-            return self._text(value, TEXT_CHARS_MAX)
+            return self._bounded_text(value, TEXT_CHARS_MAX)
         if depth >= DEPTH_MAX:
             return "… (too deep)"
         if isinstance(value, Mapping):
@@ -40,7 +40,7 @@ class _AnswerBounds:
         if isinstance(value, Sequence):
             items = [self.fit(item, depth + 1) for item in value[:ITEMS_MAX]]
             return items if len(value) <= ITEMS_MAX else [*items, f"… ({len(value) - ITEMS_MAX} more)"]
-        return self._text(str(value), TEXT_CHARS_MAX)
+        return self._bounded_text(str(value), TEXT_CHARS_MAX)
 
     def _mapping(self, value: Mapping[object, object], depth: int) -> dict[str, object]:
         fitted: dict[str, object] = {}
@@ -49,10 +49,10 @@ class _AnswerBounds:
                 fitted["…"] = f"({len(value) - ITEMS_MAX} more)"
                 break
             secret = isinstance(inner, str) and bool(inner) and is_secret(str(name)) and inner != MASK
-            fitted[self._text(str(name), KEY_CHARS_MAX)] = MASK if secret else self.fit(inner, depth + 1)
+            fitted[self._bounded_text(str(name), KEY_CHARS_MAX)] = MASK if secret else self.fit(inner, depth + 1)
         return fitted
 
-    def _text(self, text: str, most: int) -> str:
+    def _bounded_text(self, text: str, most: int) -> str:
         most = min(most, max(self._left, 0))
         shown = _UNSEEN.sub(_escaped, visible(redact(text[: 4 * TEXT_CHARS_MAX])))
         if len(shown) > most or len(text) > 4 * TEXT_CHARS_MAX:

@@ -169,7 +169,7 @@ def _sources(service: Service, asked: NoArguments) -> Mapping[str, object]:
     return {"items": items}
 
 
-def _refused(service: Service, asked: FindRefused) -> Mapping[str, object]:
+def _find_refused(service: Service, asked: FindRefused) -> Mapping[str, object]:
     page = service.refused(RefusedQuery.model_validate(asked.model_dump(exclude_none=True))).model_dump(mode="json")
     for item in page["items"]:
         del item["path"]
@@ -248,7 +248,7 @@ QUESTIONS: Final = (
         title="Refused callbacks",
         description="Callbacks that were refused, newest first, each with the code of its refusal.",
         asked=FindRefused,
-        answer=_refused,
+        answer=_find_refused,
     ),
     Question(
         name="show_refused",

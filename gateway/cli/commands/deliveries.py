@@ -141,7 +141,7 @@ def retry(invocation: Invocation, /, ids: tuple[int, ...], yes: bool, dry_run: b
     """
     with invocation.admin() as admin:
         filter, chosen = _chosen(invocation, admin, ids, asked, "dead")
-        question = f"{_count(chosen, 'dead')}{_of(filter)} will be tried again."
+        question = f"{_count(chosen, 'dead')}{_filter_text(filter)} will be tried again."
         if not chosen or not agreed(question, len(chosen), yes=yes or filter is None, dry_run=dry_run, always=False):
             return
         with watched(len(chosen), "retrying") as watcher:
@@ -158,7 +158,7 @@ def cancel(invocation: Invocation, /, ids: tuple[int, ...], yes: bool, dry_run: 
     """Give up: the delivery is dead with reason `cancelled`; `retry` or a replay brings it back."""
     with invocation.admin() as admin:
         filter, chosen = _chosen(invocation, admin, ids, asked, "waiting")
-        question = f"{_count(chosen, 'waiting')}{_of(filter)} will be given up."
+        question = f"{_count(chosen, 'waiting')}{_filter_text(filter)} will be given up."
         if not chosen or not agreed(question, len(chosen), yes=yes or filter is None, dry_run=dry_run, always=True):
             return
         with watched(len(chosen), "cancelling") as watcher:
@@ -218,7 +218,7 @@ def _chosen(
     filter = delivery_filter(invocation, admin, state=state, **filtered)
     found = admin.choose(filter)
     if not found:
-        output.remark(f"no {state} deliveries{_of(filter)}")
+        output.remark(f"no {state} deliveries{_filter_text(filter)}")
     return filter, found
 
 
@@ -226,7 +226,7 @@ def _count(ids: Sequence[int], state: DeliveryState) -> str:
     return f"{len(ids)} {state} {'delivery' if len(ids) == 1 else 'deliveries'}"
 
 
-def _of(filter: DeliveryFilter | None) -> str:
+def _filter_text(filter: DeliveryFilter | None) -> str:
     if filter is None:
         return ""
     said = {name: value for name, value in filter.criteria().items() if name not in {"sink", "state", "since"}}

@@ -98,12 +98,12 @@ def show(invocation: Invocation, id: int, as_json: bool) -> None:
     )
     for file in item.files[-FILES_SHOWN_MAX:]:
         click.echo()
-        output.facts(_file(file))
+        output.facts(_file_text(file))
     for ref in item.events[-FILES_SHOWN_MAX:]:
         output.remark(f"gateway events show {ref}")
 
 
-def _file(file: Mapping[str, object]) -> list[tuple[str, object]]:
+def _file_text(file: Mapping[str, object]) -> list[tuple[str, object]]:
     from gateway.text.redaction import redact
 
     pairs: list[tuple[str, object]] = [

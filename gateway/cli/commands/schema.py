@@ -21,10 +21,10 @@ def command(of: str, openapi: bool) -> None:
         raise click.UsageError("--openapi prints the admin API, not the event: leave one of them out")
     if openapi:
         from gateway.web.api.endpoints import ENDPOINTS
-        from gateway.web.api.openapi import text
+        from gateway.web.api.openapi import document_text
         from gateway.web.api.routes import PREFIX
 
-        click.echo(text(ENDPOINTS, PREFIX), nl=False)
+        click.echo(document_text(ENDPOINTS, PREFIX), nl=False)
         return
     from gateway.text.escaping import visible_json
 

@@ -46,7 +46,7 @@ def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -
     vendor's types that was verified and is not about recordings.
     """
     ages = output.Ages(Clock().ms())
-    rows, elsewhere = _rows(invocation)
+    rows, elsewhere = _source_lines(invocation)
     output.print_rows(
         rows,
         {},
@@ -69,7 +69,7 @@ def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -
 def show(invocation: Invocation, name: str, as_json: bool) -> None:
     """The source NAME: what `list` says, with times and sizes, and the least trust that it takes."""
     invocation.source(name)
-    (row,) = (row for row in _rows(invocation)[0] if row.name == name)
+    (row,) = (row for row in _source_lines(invocation)[0] if row.name == name)
     configured = invocation.settings.sources[name]
     known_whole = getattr(configured, "options", configured) is not None  # not of a refused configuration
     trust = configured.min_trust.value if known_whole else None
@@ -108,7 +108,7 @@ class _SourceLine:
     keys: Sequence[KeyRow] = ()
 
 
-def _rows(invocation: Invocation) -> tuple[Sequence[_SourceLine], int]:
+def _source_lines(invocation: Invocation) -> tuple[Sequence[_SourceLine], int]:
     """The configured sources, then those that the store still knows; and how many requests named none."""
     from gateway.admin.source_keys import key_rows
     from gateway.store.admin.shown_rows import SourceRow

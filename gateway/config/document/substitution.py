@@ -81,7 +81,7 @@ class Substitution(msgspec.Struct):
     def _value(self, inside: str, ended: bool, scalar: Scalar) -> tuple[str, str, bool]:
         """The form's name, its value, and whether `${NAME:-}` lets it be empty."""
         if inside.startswith("file:") and inside[5:6] not in {"-", "?"} and ended:
-            return f"${{{_short(inside)}}}", self._file(inside[5:], scalar), False
+            return f"${{{_short(inside)}}}", self._from_file(inside[5:], scalar), False
         match = _NAME.fullmatch(inside)
         if match is None or not ended or "${" in inside:
             raise Missing("a ${…} that cannot be read", f"one of the forms {_FORMS}")
@@ -105,7 +105,7 @@ class Substitution(msgspec.Struct):
             )
         return f"${{{name}}}", value or "", False
 
-    def _file(self, name: str, scalar: Scalar) -> str:
+    def _from_file(self, name: str, scalar: Scalar) -> str:
         path = self.base / name
         try:
             text, mode = read_small(path)

@@ -82,7 +82,7 @@ class StoreAdmin(JobAdmin):
             return f"{len(begun)} begin a round"
 
         self._one("events replay", ref, actor, work)
-        return self._rows(begun)
+        return self._rows_of(begun)
 
     def release(self, ref: str, sinks: Sequence[str], *, actor: Actor | None = None) -> Sequence[DeliveryRow]:
         """End the hold of a conflicting or quarantined event and give it its deliveries. Raises NotFound, StoreError."""
@@ -93,7 +93,7 @@ class StoreAdmin(JobAdmin):
             return f"released to {len(begun)} sinks"
 
         self._one("events release", ref, actor, work)
-        return self._rows(begun)
+        return self._rows_of(begun)
 
     def migrate(self, *, actor: Actor | None = None) -> tuple[int, int]:
         """Bring the tables to this program's schema, making them where there are none: (from, to)."""

@@ -131,12 +131,12 @@ class StoreConnections:
             return True
         from gateway.store.sqlite.owner_lock import OwnerLock
 
-        lock = OwnerLock(self._file())
+        lock = OwnerLock(self._path_of_store())
         if not lock.try_now():
             return False
         try:
             self.close()  # because a log that somebody reads cannot be emptied
-            session = SqliteSession(self._file(), "writer", self._clock)
+            session = SqliteSession(self._path_of_store(), "writer", self._clock)
             try:
                 return _with_patience(session, scrub.step, "changed")
             finally:
@@ -190,7 +190,7 @@ class StoreConnections:
 
     def _open_reader(self) -> Session:
         if self._address.backend == "sqlite":
-            return SqliteSession(self._file(), "reader", self._clock)
+            return SqliteSession(self._path_of_store(), "reader", self._clock)
         from gateway.store.postgres.session import PostgresSession
 
         return PostgresSession(self._address, self._server_clock(), timeout_ms=READ_TIMEOUT_MS)
@@ -199,7 +199,7 @@ class StoreConnections:
         if self._address.backend == "sqlite":
             from gateway.store.sqlite.batch import SqliteAdminBulk
 
-            return SqliteAdminBulk(self._file(), self._clock)
+            return SqliteAdminBulk(self._path_of_store(), self._clock)
         from gateway.store.postgres.batch import PostgresBulk
 
         return PostgresBulk(self._address, self._server_clock())
@@ -207,7 +207,7 @@ class StoreConnections:
     def _server_clock(self) -> Clock | None:
         return None if type(self._clock) is Clock else self._clock  # None: the server's, which all gateways share
 
-    def _file(self) -> Path:
+    def _path_of_store(self) -> Path:
         path = self._address.path.absolute()
         try:
             there = path.exists()

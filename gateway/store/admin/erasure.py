@@ -46,7 +46,7 @@ class SameCallbacks:
         self._ids = ids
         self._read: dict[int, tuple[bytes, frozenset[str]]] = {}
 
-    def of(self, session: Bulk, source: str, id: str, raw: bytes) -> list[int]:
+    def refusals_of(self, session: Bulk, source: str, id: str, raw: bytes) -> list[int]:
         """Which refused callbacks of this source go with this event."""
         same = []
         for (row,) in session.rows(_REFUSED, {"source": source}):
@@ -114,7 +114,9 @@ def _delete(session: Bulk, seqs: Sequence[int], same: SameCallbacks) -> None:
     contents = session.rows(_CONTENT.format(ids=condition), {"ids": ids})
     for id_, variant, source, _, raw, body in contents:
         erasures.note(session, source, event_ref(id_, bytes(variant)))
-        for refused in same.of(session, source, id_, _raw(session, EventKey(source, id_, bytes(variant)), body, raw)):
+        for refused in same.refusals_of(
+            session, source, id_, _raw(session, EventKey(source, id_, bytes(variant)), body, raw)
+        ):
             session.change("DELETE FROM refused WHERE id = :id", {"id": refused})
     streams = {part for _, _, _, subject, _, _ in contents for part in (subject, subject.rpartition("/")[2])}
     audit.hide(session, streams)

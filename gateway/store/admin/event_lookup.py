@@ -59,15 +59,15 @@ def _split(named: str) -> list[tuple[str, str | None]]:
 
 def _of_id(session: Session, id: str, source: str | None) -> list[_LookupRow]:
     """The contents of this id, also where its source's name was put behind it."""
-    rows = _rows(session, "id = :id", source, id=id)
-    return rows or _rows(session, "id > :low AND id < :high", source, low=f"{id}~", high=f"{id}~{_END}")
+    rows = _matching(session, "id = :id", source, id=id)
+    return rows or _matching(session, "id > :low AND id < :high", source, low=f"{id}~", high=f"{id}~{_END}")
 
 
 def _by_prefix(session: Session, prefix: str, source: str | None) -> list[_LookupRow]:
-    return _rows(session, "id >= :low AND id < :high", source, low=prefix, high=prefix + _END)
+    return _matching(session, "id >= :low AND id < :high", source, low=prefix, high=prefix + _END)
 
 
-def _rows(session: Session, condition: str, source: str | None, **values: str) -> list[_LookupRow]:
+def _matching(session: Session, condition: str, source: str | None, **values: str) -> list[_LookupRow]:
     if source is not None:
         condition, values = f"{condition} AND source = :source", {**values, "source": source}
     found = session.rows(_ROWS.format(condition), {**values, "most": _SCANNED_ROWS_MAX})

@@ -15,7 +15,7 @@ _PUT: Final = """INSERT INTO key_uses AS t (source, mark, last_at) VALUES (:sour
 _ALL: Final = "SELECT source, mark, last_at FROM key_uses"
 
 
-def put(session: Session, uses: Uses) -> None:
+def write_uses(session: Session, uses: Uses) -> None:
     """Write them; an earlier one than is known changes nothing."""
     with session.atomic():
         for (source, mark), at in uses.items():

@@ -55,7 +55,7 @@ class _NewsRow(NamedTuple):
     text: str
 
 
-def put(session: Bulk, news: Sequence[News], missed: int) -> Sequence[LiveRow]:
+def write_news(session: Bulk, news: Sequence[News], missed: int) -> Sequence[LiveRow]:
     """Write news, and how many more there were; forget the oldest. What was written, in order; of a store that several
     gateways share nothing, because others' news may lie between."""
     with session.atomic():

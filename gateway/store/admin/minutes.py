@@ -52,7 +52,7 @@ class Sum(NamedTuple):
     last_at: int
 
 
-def put(session: Session, counted: Sequence[Counted], owner: str) -> None:
+def write_minutes(session: Session, counted: Sequence[Counted], owner: str) -> None:
     """Write counts as they are now."""
     with session.atomic():
         for one in counted:

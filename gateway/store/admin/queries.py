@@ -278,7 +278,7 @@ class StoreQueries:
             )
         )
 
-    def _rows(self, ids: Sequence[int]) -> Sequence[DeliveryRow]:
+    def _rows_of(self, ids: Sequence[int]) -> Sequence[DeliveryRow]:
         return self._connections.read(lambda session: waiting.by_id(session, self._known, ids))[::-1]
 
 

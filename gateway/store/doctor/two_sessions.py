@@ -64,7 +64,7 @@ class Server:
     ) -> Sequence[Columns]:
         """Run one statement, in the first session unless another is named. `{t}` is the scratch table."""
         session = self.first if session is None else session
-        with DEADLINES.of(session.fileno(), ANSWER_SECONDS):
+        with DEADLINES.ends_within(session.fileno(), ANSWER_SECONDS):
             cursor = session.execute(text.replace("{t}", self.scratch).encode(), values)
             return cursor.fetchall() if cursor.description else ()
 

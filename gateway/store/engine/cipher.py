@@ -43,7 +43,7 @@ class Cipher:
         self._keys = {name: AESGCM(key) for name, key in keys.items()}
         self._broken = InvalidTag
 
-    def text(self, column: str, row: Row, text: str, clear: str = "") -> str:
+    def encrypt_text(self, column: str, row: Row, text: str, clear: str = "") -> str:
         """A text, encrypted. `clear` stays readable beside it."""
         nonce = os.urandom(_NONCE_BYTES)
         bound = _bound(column, row, self.first, clear)

@@ -79,7 +79,7 @@ class Answers:
     def __init__(self) -> None:
         self._untold: deque[Sequence[Waiting]] = deque()
 
-    def put(self, loop: asyncio.AbstractEventLoop, waiting: Sequence[Waiting]) -> None:
+    def resolve(self, loop: asyncio.AbstractEventLoop, waiting: Sequence[Waiting]) -> None:
         """One call into the loop for all who wait."""
         self._untold.append(waiting)
         self._call(loop, len(waiting))

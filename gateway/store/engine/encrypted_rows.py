@@ -48,7 +48,7 @@ def encrypt_body(session: Session, key: EventKey, body: str) -> str:
     """An event's body as it is stored; its time stays readable, because lists show it."""
     if session.cipher is None:
         return body
-    return session.cipher.text("events.body", key, body, time_of(body) or "")
+    return session.cipher.encrypt_text("events.body", key, body, time_of(body) or "")
 
 
 def encrypt_raw(session: Session, key: EventKey, raw: bytes) -> bytes:
@@ -88,7 +88,7 @@ def body_if_readable(session: Session, key: EventKey, body: str) -> str | None:
 
 def encrypt(session: Session, column: str, row: cipher.Row, text: str) -> str:
     """A text as it is stored."""
-    return text if session.cipher is None else session.cipher.text(column, row, text)
+    return text if session.cipher is None else session.cipher.encrypt_text(column, row, text)
 
 
 def decrypt(session: Session, column: str, row: cipher.Row, text: str) -> str:

@@ -95,10 +95,10 @@ class Queue:
             self._ready.notify()
 
     @overload
-    def put(self, kind: Literal[Kind.CALL], work: Callable[[Bulk], T], size: int = 256) -> asyncio.Future[T]: ...
+    def enqueue(self, kind: Literal[Kind.CALL], work: Callable[[Bulk], T], size: int = 256) -> asyncio.Future[T]: ...
     @overload
-    def put(self, kind: Kind, work: Sequence[object], size: int = 256) -> asyncio.Future[Any]: ...
-    def put(self, kind: Kind, work: Work, size: int = 256) -> asyncio.Future[Any]:
+    def enqueue(self, kind: Kind, work: Sequence[object], size: int = 256) -> asyncio.Future[Any]: ...
+    def enqueue(self, kind: Kind, work: Work, size: int = 256) -> asyncio.Future[Any]:
         """Queue work; the future is resolved after its commit. Raises StoreBusy (accepts only), StoreUnavailable (closed)."""
         if self._loop is None:
             raise StoreUnavailable("the store is not open")

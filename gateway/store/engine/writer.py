@@ -58,7 +58,7 @@ class Writer:
         self._farewell = farewell
         self._observe = observe
         self._queue = Queue(self._health.unanswered)
-        self.put = self._queue.put  # by the loop: the future is resolved after the commit
+        self.enqueue = self._queue.enqueue  # by the loop: the future is resolved after the commit
         self.accepted_within = self._queue.accepted_within  # so many seconds
         self.put_accepts = self._queue.put_accepts
         self._link = WriterLink(connect, lambda: self._queue.closing)
@@ -281,7 +281,7 @@ class Writer:
             (item.future, *answer) for item, answer in zip(unit, answers, strict=True) if item.future is not None
         ]
         if waiting and self._loop is not None:
-            self._answers.put(self._loop, waiting)
+            self._answers.resolve(self._loop, waiting)
 
 
 def _trouble(session: Bulk, error: BaseException) -> Trouble:

@@ -170,7 +170,7 @@ def _delivery(session: Session, row: Columns) -> int:
     return min(done, 1)
 
 
-def _refused(session: Session, row: Columns) -> int:
+def _refused_callback(session: Session, row: Columns) -> int:
     id_, *texts, body = row
     headers = texts[-1]
     if _fresh(session, headers):
@@ -190,5 +190,5 @@ _ENCRYPT: Final[Mapping[str, Callable[[Session, Columns], int]]] = {
     "events": _event,
     "verdicts": _verdict,
     "deliveries": _delivery,
-    "refused": _refused,
+    "refused": _refused_callback,
 }

@@ -162,7 +162,7 @@ def step(session: Bulk, source: str, owner: str, run: Run, events: Sequence[NewE
         stored = store(session, events, owner)
         made, better = counted(stored)
         run = msgspec.structs.replace(run, made=run.made + made, better=run.better + better)
-        session.change(_ON, {"source": source, "owner": owner, "run": _text(run), "lease": LEASE_MS})
+        session.change(_ON, {"source": source, "owner": owner, "run": _run_json(run), "lease": LEASE_MS})
         return PageStored(run, stored)
 
 
@@ -189,7 +189,7 @@ def end_run(session: Bulk, source: str, owner: str, run: Run, wait: timedelta) -
     with session.atomic():
         now = number_of(session.rows(_NOW))
         ended = msgspec.structs.replace(run, ended=now, next=None)
-        values = {"source": source, "owner": owner, "last": _text(ended), "wait": _ms(wait)}
+        values = {"source": source, "owner": owner, "last": _run_json(ended), "wait": _ms(wait)}
         return ended if session.change(_END, values) else None
 
 
@@ -203,7 +203,7 @@ def ask_for(session: Bulk, source: str, run: Run) -> bool:
     """Let a gateway begin this run at once; False: one is under way."""
     with session.atomic():
         session.change(_MAKE, {"source": source})
-        return session.change(_ASK_FOR, {"source": source, "run": _text(run)}) == 1
+        return session.change(_ASK_FOR, {"source": source, "run": _run_json(run)}) == 1
 
 
 def leave(session: Bulk, owner: str | None) -> None:
@@ -211,7 +211,7 @@ def leave(session: Bulk, owner: str | None) -> None:
     session.change(_LEAVE_ALL) if owner is None else session.change(_LEAVE, {"owner": owner})
 
 
-def _text(run: Run) -> str:
+def _run_json(run: Run) -> str:
     return encode_struct(run).decode()
 
 

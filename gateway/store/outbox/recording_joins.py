@@ -177,7 +177,7 @@ class _Joining:
         """Write what changed; which recordings those are."""
         changed = list({id(recording): recording for _, recording, _ in self._signs}.values())
         watched = recording_rows.watched(self._session, [one.id for one in changed if one.id is not None])
-        recording_rows.put(self._session, changed)
+        recording_rows.write_recordings(self._session, changed)
         recording_rows.join(
             self._session, [Joined(sign.event, _id(recording), sign.data.job_id) for sign, recording, _ in self._signs]
         )
@@ -216,7 +216,7 @@ def overdue_by(session: Session, recording: int, more: int) -> None:
     for row in session.rows(f"{RECORDING} WHERE id = :id", {"id": recording}):
         one = Recording(*row)
         one.overdue = max(one.overdue + more, 0)
-        recording_rows.put(session, [one])
+        recording_rows.write_recordings(session, [one])
 
 
 def put_in(session: Session, seq: int, recording: int) -> None:
@@ -251,4 +251,4 @@ def rebuild(session: Session, recordings: Collection[int]) -> None:
         recording.overdue = len(overdue_types(session, id_))
         for sign in signs:
             recording.add(sign)
-        recording_rows.put(session, [recording])
+        recording_rows.write_recordings(session, [recording])

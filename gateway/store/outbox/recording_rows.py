@@ -70,7 +70,7 @@ def of_streams(session: Session, streams: Collection[tuple[str, str]]) -> dict[t
     """The newest recordings of each of these streams, by source and subject."""
     by_stream: dict[tuple[str, str], list[Recording]] = {stream: [] for stream in streams}
     rows = [{"source": source, "subject": subject} for source, subject in sorted(streams)]
-    text = _OF_STREAMS[session.backend].format(rows=_rows(session, {"source": "text", "subject": "text"}))
+    text = _OF_STREAMS[session.backend].format(rows=_values_table(session, {"source": "text", "subject": "text"}))
     for row in session.rows(text, {"rows": json.dumps(rows)}) if rows else ():
         recording = Recording(*row)
         by_stream[recording.source, recording.subject].append(recording)
@@ -96,7 +96,7 @@ def watched(session: Session, recordings: Collection[int]) -> set[int]:
     return {id_ for (id_,) in _those(session, _WATCHED, recordings, "bigint")}
 
 
-def put(session: Session, recordings: Sequence[Recording]) -> None:
+def write_recordings(session: Session, recordings: Sequence[Recording]) -> None:
     """Write these; those that are new get their `id`, in this order."""
     kinds = {"place": "bigint", "id": "bigint", "state": "text"} | {
         name: "text" if name in _TEXTS else "bigint" for name in FIELDS
@@ -104,10 +104,10 @@ def put(session: Session, recordings: Sequence[Recording]) -> None:
     new = [recording for recording in recordings if recording.id is None]
     known = [recording for recording in recordings if recording.id is not None]
     if known:
-        session.change(_UPDATE.format(rows=_rows(session, kinds)), {"rows": _json(known)})
+        session.change(_UPDATE.format(rows=_values_table(session, kinds)), {"rows": _json(known)})
     if new:
         ids: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
-        for id_, *row in session.rows(_INSERT.format(rows=_rows(session, kinds)), {"rows": _json(new)}):
+        for id_, *row in session.rows(_INSERT.format(rows=_values_table(session, kinds)), {"rows": _json(new)}):
             ids[tuple(row)].append(id_)
         for same in ids.values():
             same.sort(reverse=True)
@@ -119,7 +119,7 @@ def join(session: Session, joined: Iterable[Joined]) -> None:
     """Write which recordings these events belong to; each is new."""
     rows = json.dumps([one._asdict() for one in joined])
     kinds = {"event": "bigint", "recording": "bigint", "job": "text"}
-    session.change(_JOIN.format(rows=_rows(session, kinds)), {"rows": rows})
+    session.change(_JOIN.format(rows=_values_table(session, kinds)), {"rows": rows})
 
 
 def forget_empty(session: Session, recordings: Collection[int]) -> None:
@@ -137,7 +137,7 @@ def _json(recordings: Sequence[Recording]) -> str:
     )
 
 
-def _rows(session: Session, kinds: Mapping[str, str]) -> str:
+def _values_table(session: Session, kinds: Mapping[str, str]) -> str:
     """What stands behind FROM: the objects of `:rows` as the table `v`."""
     if session.backend == "sqlite":
         extracted = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in kinds)

@@ -48,7 +48,7 @@ def _insert_encrypted(session: Session, values: dict[str, object], cipher: Ciphe
     """In two steps, because a value is bound to its row, whose number nobody knows before it is there."""
     empty = {"detail": "", "path": "", "headers": "", "body": b""}
     ((id_,),) = session.rows(f"{_INSERT} RETURNING id", {**values, **empty})
-    texts = {name: cipher.text(f"refused.{name}", (id_,), str(values[name])) for name in REFUSED_TEXTS}
+    texts = {name: cipher.encrypt_text(f"refused.{name}", (id_,), str(values[name])) for name in REFUSED_TEXTS}
     body = values["body"]
     assert isinstance(body, bytes)
     session.change(_SEAL, {**texts, "body": cipher.binary("refused.body", (id_,), body), "id": id_})

@@ -39,7 +39,7 @@ class Deadlines:
             self._users -= 1
 
     @contextmanager
-    def of(self, handle: int, seconds: float) -> Iterator[None]:
+    def ends_within(self, handle: int, seconds: float) -> Iterator[None]:
         """What happens inside ends within `seconds`, or its connection does."""
         with self._lock:
             self._until[handle] = time.monotonic() + seconds

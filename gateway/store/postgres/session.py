@@ -165,7 +165,7 @@ class PostgresSession:
         self, text: str | bytes, values: Values | None = None, *, binary: bool = False, prepare: bool | None = None
     ) -> Cursor[Columns]:
         """Every statement passes here: it ends within its time, or its connection does."""
-        with DEADLINES.of(self.connection.fileno(), self._seconds):
+        with DEADLINES.ends_within(self.connection.fileno(), self._seconds):
             return self.connection.execute(text, values, binary=binary, prepare=prepare)
 
     def raw(self, sql: bytes, values: Mapping[str, object], *, prepare: bool | None = None) -> Sequence[Columns]:
@@ -177,7 +177,7 @@ class PostgresSession:
         """Insert many rows of a table in the open transaction."""
         text = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
         with (
-            DEADLINES.of(self.connection.fileno(), self._seconds),
+            DEADLINES.ends_within(self.connection.fileno(), self._seconds),
             self.connection.cursor() as cursor,
             cursor.copy(text) as copy,
         ):

@@ -30,13 +30,13 @@ def write_lines(dump: Dump, into: Callable[[bytes], object], progress: Callable[
     """Head, rows, end."""
     sha256 = hashlib.sha256()
 
-    def put(line: bytes) -> None:
+    def write_out(line: bytes) -> None:
         sha256.update(line)
         into(line)
 
-    put(encode_struct(dump.head) + b"\n")
+    write_out(encode_struct(dump.head) + b"\n")
     for _, _, line in dump.rows():
-        put(line + b"\n")
+        write_out(line + b"\n")
         progress(1)
     end = msgspec.structs.replace(dump.trailer, sha256=sha256.hexdigest())
     into(encode_struct(end) + b"\n")

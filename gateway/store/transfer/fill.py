@@ -56,14 +56,14 @@ def fill(
     for _ in itertools.islice(rows, before):
         progress(1)
     for batch in _batches(rows):
-        reruns.rerun(session, partial(_put, session, Mark(mark.of, done), batch))
+        reruns.rerun(session, partial(_insert_batch, session, Mark(mark.of, done), batch))
         done += len(batch)
         progress(len(batch))
     _finish(session, end(), shown, act, done)
     return before
 
 
-def _put(session: FillSession, mark: Mark, batch: Sequence[Row]) -> None:
+def _insert_batch(session: FillSession, mark: Mark, batch: Sequence[Row]) -> None:
     table, *_ = batch[0]
     with session.atomic():
         _move(session, mark, Mark(mark.of, mark.rows + len(batch)))
@@ -99,7 +99,7 @@ def _mark_unfinished(session: FillSession, mark: Mark, shown: str) -> Mark:
                 _refuse_filled(session, table, shown)
         session.change("DELETE FROM audit")
         session.change("DELETE FROM meta WHERE name NOT IN ('schema', 'shape', 'reduced')")
-        session.change("INSERT INTO meta (name, value) VALUES ('transfer', :mark)", {"mark": _text(mark)})
+        session.change("INSERT INTO meta (name, value) VALUES ('transfer', :mark)", {"mark": _mark_json(mark)})
     return mark
 
 
@@ -132,14 +132,14 @@ def _name_of_table(row: Row) -> str:
     return table.name
 
 
-def _text(mark: Mark) -> str:
+def _mark_json(mark: Mark) -> str:
     return encode_struct(mark).decode()
 
 
 def _move(session: Session, old: Mark, new: Mark) -> None:
     """Only if nobody else fills the same store."""
     change = "UPDATE meta SET value = :new WHERE name = 'transfer' AND value = :old"
-    if session.change(change, {"new": _text(new), "old": _text(old)}) != 1:
+    if session.change(change, {"new": _mark_json(new), "old": _mark_json(old)}) != 1:
         raise StoreError("another process fills the same store: let one of them end")
 
 

@@ -47,7 +47,13 @@ def import_from(address: StoreAddress, file: BinaryIO, shown: str, begin: Begin)
     rows = sum(lines.head.rows.values())
     with to_fill(address) as session:
         before = fill(
-            session, lines.head, lines.rows(), lines.trailer, shown=address.shown, act="store import", progress=begin(rows)
+            session,
+            lines.head,
+            lines.rows(),
+            lines.trailer,
+            shown=address.shown,
+            act="store import",
+            progress=begin(rows),
         )
     return before, rows
 
@@ -61,7 +67,13 @@ def copy(source: StoreAddress, target: StoreAddress, begin: Begin) -> tuple[int,
         dump = Dump(session, f"copy of {named.instance}")
         rows = sum(dump.head.rows.values())
         before = fill(
-            filled, dump.head, dump.rows(), lambda: dump.trailer, shown=target.shown, act="store copy", progress=begin(rows)
+            filled,
+            dump.head,
+            dump.rows(),
+            lambda: dump.trailer,
+            shown=target.shown,
+            act="store copy",
+            progress=begin(rows),
         )
     return before, rows
 

@@ -30,7 +30,7 @@ def violations_of(session: Session, rows: Sequence[Columns]) -> Iterator[Violati
         if event is None:
             yield Violation("event", f"events {seq}", f"event {id_} (row {seq}) cannot be sent: {why}")
         else:
-            shown = _shown(event)
+            shown = _repeated_columns(event)
             columns = (id_, source, type_, subject, trust, received_at)
             for name, column, said in zip(_COLUMNS, columns, shown, strict=True):
                 if column != said:
@@ -57,7 +57,7 @@ def _event_of(session: Session, key: EventKey, body: str) -> tuple[Event | None,
         return None, f"its body cannot be read ({type(error).__name__})"
 
 
-def _shown(event: Event) -> tuple[str, str, str, str, int, int]:
+def _repeated_columns(event: Event) -> tuple[str, str, str, str, int, int]:
     """What columns repeat of a body, because rows are found by it: as `_COLUMNS` names it."""
     received_at = int(event.received_at.timestamp() * 1000)
     return event.id, event.source, event.type, event.subject, event.trust.rank, received_at

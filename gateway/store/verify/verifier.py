@@ -33,7 +33,7 @@ def violations(read: Read, progress: TellProgress = lambda _keys: None) -> Itera
     yield from _whole(read)
     spans = read(longest_spans)
     for name, statement, words in SMALL:
-        for (sink,) in read(partial(_rows, statement)):
+        for (sink,) in read(partial(_read_rows, statement)):
             yield Violation(name, f"sinks {sink}", words.format(sink))
     for table in schema().tables.values():
         if (key := _walked_by(table)) is None:
@@ -50,7 +50,7 @@ def violations(read: Read, progress: TellProgress = lambda _keys: None) -> Itera
             progress(upto - after)
 
 
-def _rows(statement: str, session: Session) -> Sequence[Columns]:
+def _read_rows(statement: str, session: Session) -> Sequence[Columns]:
     return session.rows(statement)
 
 

@@ -45,5 +45,7 @@ async def idempotent(
         await service.once(lambda session: idempotency_keys.forget(session, token, name))
     else:
         body = bytes(response.body)
-        await service.once(lambda session: idempotency_keys.keep_answer(session, token, name, response.status_code, body))
+        await service.once(
+            lambda session: idempotency_keys.keep_answer(session, token, name, response.status_code, body)
+        )
     return response

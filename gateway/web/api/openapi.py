@@ -51,7 +51,7 @@ _ONCE: Final = {
 }
 
 
-def text(endpoints: Sequence[Endpoint], prefix: str) -> str:
+def document_text(endpoints: Sequence[Endpoint], prefix: str) -> str:
     """The document as JSON, laid out."""
     return json.dumps(document(tuple(endpoints), prefix), indent=2, ensure_ascii=False) + "\n"
 

@@ -44,7 +44,7 @@ async def _page(visit: Visit, *, whole: bool) -> Response:
             ],
             "files": files_of(detail.event, whole=whole),
             "facts": list(_facts(detail.event)),
-            "raw": _text(detail.raw)[:FORM_CHARS_MAX],
+            "raw": _raw_text(detail.raw)[:FORM_CHARS_MAX],
             "bytes_absent": "" if detail.raw.size_bytes else _why_no_bytes(detail, t),
             "children": detail.children,
             "difference": first and {"ref": detail.variants[0].ref, "lines": difference(first, detail)},
@@ -83,7 +83,7 @@ def _why_no_bytes(detail: EventDetail, t: PageWords) -> str:
     )
 
 
-def _text(raw: Raw) -> str:
+def _raw_text(raw: Raw) -> str:
     if raw.text is not None:
         return raw.text
     content = base64.b64decode(raw.base64 or "")

@@ -60,13 +60,13 @@ async def overview(visit: Visit) -> Response:
         seen=seen,
         windows=("1h", "24h", "7d"),
         plot=traffic(seen.minutes, t, f),
-        attention=[(local(one.link), _text(visit, one), one.since) for one in seen.attention],
+        attention=[(local(one.link), _attention_text(visit, one), one.since) for one in seen.attention],
         sink_sparks={one.name: spark(plots.get("sinks", {}).get(one.name), t, f) for one in seen.sinks},
         source_sparks={one.name: spark(plots.get("sources", {}).get(one.name), t, f) for one in seen.sources},
     )
 
 
-def _text(visit: Visit, item: Attention) -> str:
+def _attention_text(visit: Visit, item: Attention) -> str:
     forms = ATTENTION.get(item.kind)
     if forms is None:
         return item.text

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import GatewayError, Problem
 from gateway.runtime.lean_imports import import_structlog
-from gateway.web.api.responses import refusal, refused
+from gateway.web.api.responses import problem_response, refusal
 from gateway.web.pages.pages import PAGES, HtmlPage
 from gateway.web.pages.sign_in import signing_in, signing_out
 from gateway.web.pages.visit import Visit, form_of, language_of, local, to, visit_of
@@ -46,8 +46,8 @@ def missing_page(gateway: Serving, tokens: Tokens) -> ASGIApp:
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        answer: Response = refused(Problem(404, "not_found", "there is nothing here"))
-        session = tokens.sessions.of(request)
+        answer: Response = problem_response(Problem(404, "not_found", "there is nothing here"))
+        session = tokens.sessions.session_of(request)
         holder = None if session is None else tokens.holder(session)
         if holder is not None and not request.url.path.startswith("/api/") and request.method in SAFE:
             visit = visit_of(gateway, request, holder, session)
@@ -67,12 +67,12 @@ def _above(path: str, shown: Collection[str]) -> str:
 def _serving(gateway: Serving, tokens: Tokens, methods: Mapping[str, HtmlPage], above: str) -> Serve:
     async def serve(request: Request) -> Response:
         page = methods.get("GET" if request.method == "HEAD" else request.method)
-        session = tokens.sessions.of(request)
+        session = tokens.sessions.session_of(request)
         holder = None if session is None else tokens.holder(session)
         try:
             tokens.refuse_in_query(request)
         except Problem as problem:
-            return refused(problem)
+            return problem_response(problem)
         if (chosen := _chosen(gateway, request)) is not None:
             return chosen
         visit = visit_of(gateway, request, holder, session if holder else None)
@@ -104,10 +104,10 @@ def _open(gateway: Serving, tokens: Tokens, show: Callable[[Visit, Tokens], Awai
         try:
             tokens.refuse_in_query(request)
         except Problem as problem:
-            return refused(problem)
+            return problem_response(problem)
         if (chosen := _chosen(gateway, request)) is not None:
             return chosen
-        session = tokens.sessions.of(request)
+        session = tokens.sessions.session_of(request)
         holder = None if session is None else tokens.holder(session)
         visit = visit_of(gateway, request, holder, session if holder else None)
         try:
@@ -164,7 +164,7 @@ def _static(tokens: Tokens) -> Serve:
     async def serve(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in STATIC or request.path_params["version"] != version_of(name) or request.method not in SAFE:
-            return refused(Problem(404, "not_found", "there is nothing here"))
+            return problem_response(Problem(404, "not_found", "there is nothing here"))
         headers = {"cache-control": f"public, max-age={YEAR_SECONDS}, immutable", "content-type": STATIC[name]}
         return Response(static(name), headers=headers)
 

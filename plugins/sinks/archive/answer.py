@@ -59,7 +59,9 @@ class Begun(NamedTuple):
 
 def begun_of(head: Head) -> Begun | None:
     """What an answer of 200 or 206 begins with; None for every other status. Raises Refused, Retry."""
-    version = FileVersion(_text(head, "etag"), _text(head, "last-modified"), _text(head, "content-type"))
+    version = FileVersion(
+        _header_text(head, "etag"), _header_text(head, "last-modified"), _header_text(head, "content-type")
+    )
     packed = head.headers.get("content-encoding", "").strip().lower()
     if head.status in (200, 206) and packed not in ("", "identity"):
         raise Refused(f"{head.origin} sends it packed ({visible(packed)[:40]}), though that was not asked for")
@@ -101,5 +103,5 @@ def failure(answer: Answer, ends: datetime | None) -> DeliveryFailed:
     return given
 
 
-def _text(head: Head, name: str) -> str | None:
+def _header_text(head: Head, name: str) -> str | None:
     return visible(head.headers.get(name, ""))[:_HEADER_CHARS_MAX] or None

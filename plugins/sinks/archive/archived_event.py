@@ -65,13 +65,13 @@ def _archived(group: Sequence[tuple[FileJob, Copied]], number: int) -> FollowUp:
     ]
     return FollowUp(
         RECORDING_ARCHIVED,
-        files=[_file(job, kept) for job, kept in group],
+        files=[_archived_file(job, kept) for job, kept in group],
         data={**({"mismatch": differing} if differing else {}), **({"hls": lengths} if lengths else {})},
         identity=(number,) if number else (),
     )
 
 
-def _file(job: FileJob, kept: Copied) -> File:
+def _archived_file(job: FileJob, kept: Copied) -> File:
     """The file with its new place; what the vendor said of it stays. `confirmed` only where the operator answers for who
     holds it, because the holder of a weak signature can name a host of his own."""
     at = parse_time(job.memo["at"])

@@ -156,9 +156,9 @@ class SpoolFile:
     async def _write_out(self) -> None:
         if self._gathered:
             gathered, self._gathered = self._gathered, bytearray()
-            await self._spool.on_disk(lambda: self._put(gathered))
+            await self._spool.on_disk(lambda: self._write_gathered(gathered))
 
-    def _put(self, gathered: bytearray) -> None:
+    def _write_gathered(self, gathered: bytearray) -> None:
         self._hash.update(gathered)
         view = memoryview(gathered)
         while view:

@@ -186,7 +186,7 @@ class View:
         if event.type == RECORDING_UNKNOWN and event.vendor_type:
             yield self._fact("kind", event.vendor_type, ours=False)
         if len(event.files) == 1:
-            yield from self._file(event.files[0], event, now)
+            yield from self._file_view(event.files[0], event, now)
         else:
             if event.format:
                 yield self._fact("format", event.format, ours=False)
@@ -202,7 +202,7 @@ class View:
         if event.type in {RECORDING_FAILED, RECORDING_UNKNOWN}:
             yield self._fact("id", event.ref, ours=False, most=80)
 
-    def _file(self, file: File, event: Event, now: datetime | None) -> Iterator[Fact]:
+    def _file_view(self, file: File, event: Event, now: datetime | None) -> Iterator[Fact]:
         if form := file.format or event.format:
             yield self._fact("format", form, ours=False, most=40)
         if file.duration_seconds is not None:

@@ -75,7 +75,7 @@ def broken(answer: Answer, detail: str) -> Unavailable:
     return Unavailable(detail, status=answer.status)
 
 
-def refused(answer: Answer, detail: str) -> Refused:
+def refused_for_good(answer: Answer, detail: str) -> Refused:
     """This message will never be taken."""
     return Refused(detail, status=answer.status)
 

@@ -94,10 +94,10 @@ def parse(url: str, base: Path | None = None) -> DatabaseAddress:
     if not separator or dialect is None:
         driver = " (leave the driver after the + out)" if "+" in scheme else ""
         raise ValueError(_FORMS + driver)
-    return _file(rest, base) if dialect == "sqlite" else _server(dialect, rest)
+    return _sqlite_file(rest, base) if dialect == "sqlite" else _server(dialect, rest)
 
 
-def _file(rest: str, base: Path | None) -> DatabaseAddress:
+def _sqlite_file(rest: str, base: Path | None) -> DatabaseAddress:
     name, question, _ = rest[1:].partition("?")
     if not rest.startswith("/"):
         raise ValueError("a SQLite file has three slashes (sqlite:///file.db), or four before an absolute path")

@@ -48,17 +48,19 @@ def fit(value: object, column: sa.Column[object], dialect: str) -> object:
     if isinstance(kind, sa.Uuid):
         return _uuid(value)
     if isinstance(kind, sa.LargeBinary | sa.types._Binary):
-        return value if isinstance(value, bytes) else _text(value).encode()
+        return value if isinstance(value, bytes) else _as_text(value).encode()
     if isinstance(kind, sa.ARRAY):
         return _array(value)
     if isinstance(kind, sa.Enum):
-        text = _text(value)
+        text = _as_text(value)
         if text not in kind.enums:
             raise Unfit(f"a text that is none of its values ({', '.join(map(str, kind.enums[:8]))})")
         return text
     if isinstance(kind, sa.String):
-        return _length(_text(value), kind, dialect)
-    return _text(value) if isinstance(value, str | Mapping | list | tuple) else value  # what SQLAlchemy does not know
+        return _length(_as_text(value), kind, dialect)
+    return (
+        _as_text(value) if isinstance(value, str | Mapping | list | tuple) else value
+    )  # what SQLAlchemy does not know
 
 
 def _truth(value: object, dialect: str) -> object:
@@ -144,7 +146,7 @@ def _json(value: object, dialect: str) -> object:
 
 def _uuid(value: object) -> uuid.UUID:
     try:
-        return uuid.UUID(_text(value))
+        return uuid.UUID(_as_text(value))
     except ValueError:
         raise Unfit("a text that is no UUID") from None
 
@@ -152,7 +154,7 @@ def _uuid(value: object) -> uuid.UUID:
 def _array(value: object) -> list[object]:
     if not isinstance(value, list | tuple):
         raise Unfit(f"{_named(value)}, and it holds lists")
-    return [_text(item) if isinstance(item, str | Mapping | list | tuple) else item for item in value]
+    return [_as_text(item) if isinstance(item, str | Mapping | list | tuple) else item for item in value]
 
 
 def _length(text: str, kind: sa.String, dialect: str) -> str:
@@ -166,7 +168,7 @@ def _length(text: str, kind: sa.String, dialect: str) -> str:
     return text
 
 
-def _text(value: object) -> str:
+def _as_text(value: object) -> str:
     if isinstance(value, str):
         return _clean(value)
     if isinstance(value, bool):
@@ -206,7 +208,7 @@ def _plain(value: object) -> object:
         return [_plain(part) for part in value]
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    return _text(value)
+    return _as_text(value)
 
 
 def _named(value: object) -> str:

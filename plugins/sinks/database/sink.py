@@ -117,7 +117,7 @@ class Database(Sink):
         lines = [f"{self._address.shown}, table {self.options.table}, key ({', '.join(self._key)})"]
         for number, row in enumerate(rows, 1):
             lines += ["", f"row {number} of {len(rows)}"]
-            lines += [f"  {name} = {_shown(value)}" for name, value in row.items()]
+            lines += [f"  {name} = {_parameter_text(value)}" for name, value in row.items()]
         return "\n".join(lines)
 
     # -- before the first row
@@ -264,7 +264,7 @@ def _in_order(rows: Sequence[dict[str, object]], key: Sequence[str]) -> list[dic
     return sorted(rows, key=lambda row: [str(row[name]) for name in key])
 
 
-def _shown(value: object) -> str:
+def _parameter_text(value: object) -> str:
     if value is None:
         return "null"
     return format_time(value) if isinstance(value, datetime) else visible_json(value)

@@ -56,9 +56,9 @@ class FeedFolder:
         """Under the lock. Raises OSError, and what `make` raises."""
         with append_file.folder(self._path) as folder, self._locked(folder):
             written = make(_content(folder, self._state))
-            changed = _put(folder, self._state, written.state, _OWN)
+            changed = _write_if_changed(folder, self._state, written.state, _OWN)
             for name, data in written.files.items():
-                changed |= _put(folder, name, data, _PUBLIC)
+                changed |= _write_if_changed(folder, name, data, _PUBLIC)
             if changed:
                 os.fsync(folder)  # because a new name is not on the disk until its folder is
 
@@ -88,7 +88,7 @@ def _content(folder: int, name: str) -> bytes | None:
     return data
 
 
-def _put(folder: int, name: str, data: bytes, mode: int) -> bool:
+def _write_if_changed(folder: int, name: str, data: bytes, mode: int) -> bool:
     """Whether there was anything to write: the same bytes are left alone, so that readers see no change."""
     with contextlib.suppress(OSError):
         if _content(folder, name) == data:

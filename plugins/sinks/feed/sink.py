@@ -88,7 +88,7 @@ class Feed(Sink):
 
     async def preview(self, delivery: Delivery) -> str:
         """The item, as JSON Feed has it."""
-        if (refused := self._refused(delivery)) is not None:
+        if (refused := self._why_left_out(delivery)) is not None:
             raise refused
         if not _is_listed(delivery):
             return "nothing to list: no finished file"
@@ -114,9 +114,9 @@ class Feed(Sink):
             return "a test: the feed was written, and lists no tests"
         if not _is_listed(delivery):
             return "nothing to list: no finished file"
-        return self._refused(delivery)
+        return self._why_left_out(delivery)
 
-    def _refused(self, delivery: Delivery) -> Refused | None:
+    def _why_left_out(self, delivery: Delivery) -> Refused | None:
         covered, min_trust = delivery.event.trust, self.options.min_trust
         if covered.rank >= min_trust.rank:
             return None

@@ -68,7 +68,7 @@ class Mqtt(OneByOneSink["Confirmed"]):
         return {"Content Type": message.media_type, **message.named("")}
 
     def _topic(self, event: Event) -> str:
-        return self._topics.of(event, bytes_max=TOPIC_BYTES_MAX)
+        return self._topics.topic_of(event, bytes_max=TOPIC_BYTES_MAX)
 
     @functools.cached_property
     def _topics(self) -> Topic:

@@ -55,7 +55,7 @@ class Nats(OneByOneSink["NatsConnection"]):
         return {name: percent_encoded(value) for name, value in headers.items()}
 
     def _topic(self, event: Event) -> str:
-        return self._subject.of(event, bytes_max=_SUBJECT_BYTES_MAX)
+        return self._subject.topic_of(event, bytes_max=_SUBJECT_BYTES_MAX)
 
     @functools.cached_property
     def _subject(self) -> Topic:

@@ -56,7 +56,7 @@ class RabbitMq(OneByOneSink["RabbitMqConnection"]):
         return {"content_type": message.media_type, "message_id": _fit(message.id), **message.named(_PREFIX)}
 
     def _topic(self, event: Event) -> str:
-        return self._routing_key.of(event, bytes_max=KEY_BYTES_MAX)
+        return self._routing_key.topic_of(event, bytes_max=KEY_BYTES_MAX)
 
     @functools.cached_property
     def _routing_key(self) -> Topic:

@@ -91,7 +91,7 @@ class ObjectStore:
                 headers = {"content-type": media_type} if media_type else {}
                 headers |= {f"x-amz-meta-{SHA256}": sha256} if sha256 else {}
                 upload = S3Upload(self._options, self._disk, key, path, size, part_size(size), resume)
-                return await upload.put(headers, sent)
+                return await upload.send_parts(headers, sent)
             # a small one is one request in place of three
             body = await self._disk.work(path.read_bytes, path.parent) if size <= PART_BYTES_MIN else self._pieces(path)
         pieces = body if isinstance(body, bytes) else _counted(body, sent)

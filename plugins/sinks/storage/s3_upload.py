@@ -51,7 +51,7 @@ class S3Upload:
         self._part = part
         self._resume = resume
 
-    async def put(self, headers: Mapping[str, str], sent: Sent) -> None:
+    async def send_parts(self, headers: Mapping[str, str], sent: Sent) -> None:
         """Put what is not there yet, and join the parts. Raises Retry (what was put stays put) and Unavailable."""
         arguments = {"url": self._url, "size": self._size, "part": self._part, "headers": dict(headers)}
         memo = self._resume.memo
@@ -75,7 +75,7 @@ class S3Upload:
             answer = await self._call("POST", {"uploads": ""}, b"", headers)
         except NoSuchUpload:
             raise Unavailable(f"{self._place} is not there", status=404) from None
-        if upload := _text(answer.body.decode("utf-8", "replace"), "UploadId"):
+        if upload := _element_text(answer.body.decode("utf-8", "replace"), "UploadId"):
             return upload
         raise Retry(f"{self._place} began no upload: {answer.quoted}", service=True)
 
@@ -90,11 +90,11 @@ class S3Upload:
             except NoSuchUpload:
                 return None
             for part in _PART.findall(text):
-                number, etag, size = (_text(part, name) for name in ("PartNumber", "ETag", "Size"))
+                number, etag, size = (_element_text(part, name) for name in ("PartNumber", "ETag", "Size"))
                 if number.isdecimal() and etag and size == str(self._length(int(number))):
                     parts[int(number)] = etag
-            before, marker = marker, _text(text, "NextPartNumberMarker")
-            if _text(text, "IsTruncated") != "true" or not marker.isdecimal() or int(marker) <= int(before):
+            before, marker = marker, _element_text(text, "NextPartNumberMarker")
+            if _element_text(text, "IsTruncated") != "true" or not marker.isdecimal() or int(marker) <= int(before):
                 return parts
 
     def _length(self, number: int) -> int:
@@ -132,7 +132,9 @@ class S3Upload:
             self._resume.memo.clear()
             return
         if "<Error>" in (text := answer.body.decode("utf-8", "replace")):  # S3 says so in a 200
-            raise Retry(f"{self._place} did not join the parts: {_text(text, 'Code') or answer.quoted}", service=True)
+            raise Retry(
+                f"{self._place} did not join the parts: {_element_text(text, 'Code') or answer.quoted}", service=True
+            )
 
     async def _call(
         self,
@@ -173,7 +175,7 @@ class S3Upload:
         raise Retry(f"{self._place}: {code}", after, status=answer.status, service=True)
 
 
-def _text(xml: str, name: str) -> str:
+def _element_text(xml: str, name: str) -> str:
     """What the first element of this name holds; empty where there is none."""
     found = re.search(rf"<{name}>([^<]*)</{name}>", xml)
     return unescape(found[1]) if found else ""

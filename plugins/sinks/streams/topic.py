@@ -51,7 +51,7 @@ class Topic:
         """A name as events make it, to look at how it is built."""
         return "".join(literal + ("" if name is None else "x") for literal, name in self._parts)
 
-    def of(self, event: Event, *, bytes_max: int) -> str:
+    def topic_of(self, event: Event, *, bytes_max: int) -> str:
         """ASCII where the literals are; what is over `bytes_max` is cut, which is no more than another name."""
         whole = "".join(literal + ("" if name is None else _token(name, event)) for literal, name in self._parts)
         raw = whole.encode()

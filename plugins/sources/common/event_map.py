@@ -185,10 +185,10 @@ class Translator:
         if given is UNREADABLE or not all(isinstance(entry, Mapping) for entry in entries):
             problems.append("files")
             return ()
-        found = [self._file(entry, f"files[{n}].", problems) for n, entry in enumerate(entries)]
+        found = [self._mapped_file(entry, f"files[{n}].", problems) for n, entry in enumerate(entries)]
         return tuple(file for file in found if listed or file != File())
 
-    def _file(self, entry: Mapping[str, object], path: str, problems: list[str]) -> File:
+    def _mapped_file(self, entry: Mapping[str, object], path: str, problems: list[str]) -> File:
         file = context(file=entry)
         take = Taker({name: one.value(file) for name, one in self.of_file.items()}, problems, path)
         said: dict[str, Any] = {name: READS[name](take, name) for name in FileMap.model_fields}

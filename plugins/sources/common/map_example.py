@@ -22,7 +22,7 @@ def example(map: EventMap, translator: Translator, type: str, scene: Scene, uniq
     document: dict[str, object] = {"number": scene.number}
     values = _values(map, type, scene, unique)
     if map.types.get(type, type) == FILE_COMPLETED:
-        values["files"] = [_file(translator, document, scene, unique)]
+        values["files"] = [_example_file(translator, document, scene, unique)]
     for name, expression in translator.expressions.items():
         if name in values:
             _place(document, expression.path(), values[name])
@@ -56,7 +56,7 @@ def _values(map: EventMap, type: str, scene: Scene, unique: str) -> dict[str, ob
     return values
 
 
-def _file(translator: Translator, document: dict[str, object], scene: Scene, unique: str) -> dict[str, object]:
+def _example_file(translator: Translator, document: dict[str, object], scene: Scene, unique: str) -> dict[str, object]:
     """One file; it is the callback itself where the map names no list of them."""
     ended, began = (f"{scene.now.astimezone(UTC) - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (0, 2))
     url = f"https://recordings.example.com/live/{unique[:16]}.m3u8"

@@ -23,7 +23,7 @@ def reissue(body: bytes, *, scheme: str, key: bytes, expires: int) -> bytes:
     text = body.decode()
     spans = {name: (start, end, value) for name, start, end, value in _members(text)}
     moment = str(expires)
-    fields = "".join(_text(name, spans[name][2]) for name in signature.NAMES if name in spans)
+    fields = "".join(_text_value(name, spans[name][2]) for name in signature.NAMES if name in spans)
     made = signature.sign(scheme, key, moment.encode(), fields.encode())
     was = spans["auth_timestamp"][2] if "auth_timestamp" in spans else None
     fresh = {"auth_sign": f'"{made.hex()}"', "auth_timestamp": moment if type(was) is int else f'"{moment}"'}
@@ -37,7 +37,7 @@ def reissue(body: bytes, *, scheme: str, key: bytes, expires: int) -> bytes:
     return text.encode()
 
 
-def _text(name: str, value: object) -> str:
+def _text_value(name: str, value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):

@@ -92,7 +92,7 @@ def test_who_sends_over_a_network_in_clear_is_told_so(kind: str) -> None:
 @settings(max_examples=50)
 @given(st.text(), st.text(), st.text())
 def test_nothing_of_an_event_is_a_part_of_a_topic_of_its_own_or_a_wildcard(domain: str, app: str, stream: str) -> None:
-    named = Topic("a.{domain}.{app}/{stream}").of(event(domain=domain, app=app, stream=stream), bytes_max=10**6)
+    named = Topic("a.{domain}.{app}/{stream}").topic_of(event(domain=domain, app=app, stream=stream), bytes_max=10**6)
     assert named.isascii()
     assert named.isprintable()
     assert not set(named) & set("*>#+ $\\\"'")
@@ -102,15 +102,15 @@ def test_nothing_of_an_event_is_a_part_of_a_topic_of_its_own_or_a_wildcard(domai
 
 @given(st.text(min_size=1), st.integers(20, 60))
 def test_a_topic_that_is_too_long_is_cut_and_still_one(stream: str, most: int) -> None:
-    named = Topic("recordings.{stream}").of(event(stream=stream), bytes_max=most)
+    named = Topic("recordings.{stream}").topic_of(event(stream=stream), bytes_max=most)
     assert 0 < len(named.encode()) <= most
     assert named.startswith("recordings.") or len(named) == most
     assert not named.endswith((".", "%"))
 
 
 def test_a_topic_names_the_type_in_its_own_words() -> None:
-    assert Topic("{source}.{type}").of(event(), bytes_max=99) == "live.recording.file.completed"
-    assert Topic("{{{app}}}").of(event(app=None), bytes_max=99) == "{-}"
+    assert Topic("{source}.{type}").topic_of(event(), bytes_max=99) == "live.recording.file.completed"
+    assert Topic("{{{app}}}").topic_of(event(app=None), bytes_max=99) == "{-}"
 
 
 @given(st.text())

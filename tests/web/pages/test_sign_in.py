@@ -195,12 +195,12 @@ def test_a_session_ends_after_idling_and_with_its_token() -> None:
     seen = request(f"gw9090={gate.sign_in(request(), OPERATE.encode())}")
     assert gate.check(seen, "operate").name == "ops"
     clock.advance(IDLE_SECONDS - 1)
-    assert gate.sessions.of(seen) is not None
+    assert gate.sessions.session_of(seen) is not None
     clock.advance(IDLE_SECONDS + 1)
-    assert gate.sessions.of(seen) is None
+    assert gate.sessions.session_of(seen) is None
     seen = request(f"gw9090={gate.sign_in(request(), OPERATE.encode())}")
     held.remove(OPS)
-    session = gate.sessions.of(seen)
+    session = gate.sessions.session_of(seen)
     assert session is not None
     assert gate.holder(session) is None
 
@@ -208,8 +208,8 @@ def test_a_session_ends_after_idling_and_with_its_token() -> None:
 def test_sessions_are_bounded_and_the_one_that_idles_longest_goes() -> None:
     gate, _ = tokens(FrozenClock(), OPS)
     ids = [gate.sign_in(request(), OPERATE.encode()) for _ in range(SESSIONS_MAX + 1)]
-    assert gate.sessions.of(request(f"gw9090={ids[0]}")) is None
-    assert gate.sessions.of(request(f"gw9090={ids[-1]}")) is not None
+    assert gate.sessions.session_of(request(f"gw9090={ids[0]}")) is None
+    assert gate.sessions.session_of(request(f"gw9090={ids[-1]}")) is not None
 
 
 @pytest.mark.parametrize(

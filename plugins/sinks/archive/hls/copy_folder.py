@@ -43,16 +43,16 @@ async def _free_folder(job: FileJob, digest: str) -> tuple[str, bool, bool]:
                     return folder, not over, over
             there = mark is not None or await storage.head(f"{folder}/{INDEX}") is not None
             if there and job.shop.options.overwrite:
-                await _put(job, f"{folder}/{INDEX}", IN_WORK)
-                await _put(job, f"{folder}/{MARK}", marks[True])
+                await _store_object(job, f"{folder}/{INDEX}", IN_WORK)
+                await _store_object(job, f"{folder}/{MARK}", marks[True])
                 return folder, False, True
             if not there and await storage.head(folder) is None:  # a file of that name leaves no room for a folder
-                await _put(job, f"{folder}/{MARK}", marks[False])
+                await _store_object(job, f"{folder}/{MARK}", marks[False])
                 return folder, False, False
     raise Refused(f"{job.key}: {NUMBERS_MAX} other recordings have this name; put {{id}} into `key`")
 
 
-async def _put(job: FileJob, key: str, content: bytes) -> None:
+async def _store_object(job: FileJob, key: str, content: bytes) -> None:
     sha256 = hashlib.sha256(content).hexdigest()
     await job.put(key, content, size=len(content), media_type=media_type_of(key), sha256=sha256)
 

@@ -56,12 +56,12 @@ def link_to(job: FileJob, url: str) -> FileLink:
 async def _read_all(job: FileJob, texts: dict[str, bytes]) -> Plan:
     """The plan by these texts; what is not among them is fetched, and put among them."""
     keys = job.shop.options.hls.keys
-    content = await _text(job, job.link.url, texts)
+    content = await _playlist_text(job, job.link.url, texts)
     top = await asyncio.to_thread(parse_playlist, content, job.link.url, keys=keys)
     media: list[Playlist] = []
     spots = 0
     for url in media_addresses(top) if top.is_master else ():
-        content = await _text(job, url, texts)
+        content = await _playlist_text(job, url, texts)
         playlist = await asyncio.to_thread(parse_playlist, content, url, keys=keys, imported=top.variables.defined)
         _check_end(playlist)
         media.append(playlist)
@@ -85,7 +85,7 @@ def _check_end(playlist: Playlist) -> None:
         raise Retry(f"the playlist {spoken(playlist.url)} has an end mark and no segment")
 
 
-async def _text(job: FileJob, url: str, texts: dict[str, bytes]) -> bytes:
+async def _playlist_text(job: FileJob, url: str, texts: dict[str, bytes]) -> bytes:
     if url in texts:
         return texts[url]
     link = job.link if url == job.link.url else link_to(job, url)

@@ -150,7 +150,7 @@ class _Scan:
             if name not in FREE_ATTRIBUTES and looks_like_an_address(f"{name}={self.variables.fill(other.text)}"):
                 raise ValueError(f"{name} carries an address, and nobody knows what of it a copy would need")
         if uri is None:
-            if tag in NEEDS_AN_ADDRESS and not (role is Role.KEY and _text(attributes, "METHOD") == "NONE"):
+            if tag in NEEDS_AN_ADDRESS and not (role is Role.KEY and _attribute_text(attributes, "METHOD") == "NONE"):
                 raise ValueError("it has no URI")
             return
         text = self.variables.fill(uri.text)
@@ -158,7 +158,7 @@ class _Scan:
         url = absolute(self.url, text) if kept is None else kept
         if kept is None and "BYTERANGE" in attributes:
             self._count_range(role, url, attributes["BYTERANGE"].text)
-        is_gap = role is Role.PART and _text(attributes, "GAP") == "YES"
+        is_gap = role is Role.PART and _attribute_text(attributes, "GAP") == "YES"
         self.spots.append(Spot(number, uri.start, uri.end, role, url, kept, is_gap))
 
     def _kept(self, role: Role, attributes: Mapping[str, Attribute], text: str) -> str | None:
@@ -172,7 +172,7 @@ class _Scan:
             return text
         if role is not Role.KEY:
             return None
-        is_licence = _text(attributes, "KEYFORMAT") not in ("", "identity")
+        is_licence = _attribute_text(attributes, "KEYFORMAT") not in ("", "identity")
         if self.keys == "leave":
             return text if is_licence and scheme_of(text) else absolute(self.url, text)
         if is_licence:
@@ -193,5 +193,5 @@ class _Scan:
         self.reach[url] = max(end, self.reach.get(url, 0))
 
 
-def _text(attributes: Mapping[str, Attribute], name: str) -> str:
+def _attribute_text(attributes: Mapping[str, Attribute], name: str) -> str:
     return attributes[name].text if name in attributes else ""

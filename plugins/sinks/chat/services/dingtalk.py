@@ -63,7 +63,7 @@ class DingTalk(Lookalikes):
             buttons, inline = [], [*buttons, *inline]
         heading = f'<font color="{_COLOURS[card.severity]}">{card.mark} {self.escape(card.title)}</font>'
         parts = [f"### {heading}"]
-        if text := self._text(card):
+        if text := self._card_text(card):
             parts.append(text)
         if note:
             parts.append(self.fact(note))
@@ -86,7 +86,7 @@ class DingTalk(Lookalikes):
         }
         return {"msgtype": "markdown", "markdown": message, "at": at}
 
-    def _text(self, card: Card) -> str:
+    def _card_text(self, card: Card) -> str:
         if card.text is not None:
             return self.text(card)
         return self.trim("\n".join(f"- {self.fact(fact)}" for fact in card.facts), self.text_most)
@@ -125,7 +125,7 @@ class DingTalk(Lookalikes):
             hint = next((hint for marks, hint in _310000 if any(mark in words.lower() for mark in marks)), "")
             raise replies.broken(answer, replies.error_text(answer, code, words, hint))
         if code in _MESSAGE:
-            raise replies.refused(answer, replies.error_text(answer, code, words))
+            raise replies.refused_for_good(answer, replies.error_text(answer, code, words))
         if code in _BUSY or (code not in {None, 0} and answer.status < 300):
             raise replies.busy(answer, replies.error_text(answer, code, words))
         raise replies.not_theirs(answer, _BANNED) if answer.status < 300 else replies.by_status(answer)

@@ -117,7 +117,7 @@ class Discord(Backslashes):
         if number in _TARGET:
             raise replies.broken(answer, replies.error_text(answer, number, words, _TARGET[number]))
         if number in _MESSAGE:
-            raise replies.refused(answer, replies.error_text(answer, number, words))
+            raise replies.refused_for_good(answer, replies.error_text(answer, number, words))
         if number in _BUSY:
             raise replies.throttled(answer, replies.error_text(answer, number, words))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)

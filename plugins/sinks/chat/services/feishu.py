@@ -62,7 +62,7 @@ class Feishu(Lookalikes):
             elements.append(_div("lark_md", self.text(card) or "-"))
         elif card.facts:
             fields = [
-                {"is_short": fact.key not in _WIDE, "text": _text("plain_text", f"{fact.label}\n{fact.value}")}
+                {"is_short": fact.key not in _WIDE, "text": _text_element("plain_text", f"{fact.label}\n{fact.value}")}
                 for fact in card.facts
             ]
             elements.append({"tag": "div", "fields": fields})
@@ -76,7 +76,7 @@ class Feishu(Lookalikes):
             )
         if not elements:
             elements.append(_div("plain_text", card.title))
-        header = {"title": _text("plain_text", card.title), "template": _COLOURS[card.severity]}
+        header = {"title": _text_element("plain_text", card.title), "template": _COLOURS[card.severity]}
         body = {"config": {"wide_screen_mode": True}, "header": header, "elements": elements}
         return {"msg_type": "interactive", "card": body}
 
@@ -107,7 +107,7 @@ class Feishu(Lookalikes):
         if hint:
             raise replies.broken(answer, replies.error_text(answer, code, words, hint))
         if code in _MESSAGE or code == 9499:
-            raise replies.refused(answer, replies.error_text(answer, code, words))
+            raise replies.refused_for_good(answer, replies.error_text(answer, code, words))
         if code is None and answer.status < 300:
             raise replies.not_theirs(answer)
         if answer.status < 300 or code == 2200:
@@ -126,17 +126,17 @@ def _aside(answer: Answer) -> timedelta:
     return timedelta(seconds=5 + (answer.now.microsecond // 1000 + answer.now.second * 7) % 26)
 
 
-def _text(tag: str, content: str) -> dict[str, object]:
+def _text_element(tag: str, content: str) -> dict[str, object]:
     return {"tag": tag, "content": content}
 
 
 def _div(tag: str, content: str) -> dict[str, object]:
-    return {"tag": "div", "text": _text(tag, content)}
+    return {"tag": "div", "text": _text_element(tag, content)}
 
 
 def _button(label: str, url: str, kind: str) -> dict[str, object]:
     return {
-        "tag": "button", "text": _text("plain_text", label), "type": "primary" if kind == "play" else "default", "url": url,
+        "tag": "button", "text": _text_element("plain_text", label), "type": "primary" if kind == "play" else "default", "url": url,
     }  # fmt: skip
 
 

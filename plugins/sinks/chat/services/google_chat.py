@@ -94,7 +94,7 @@ class GoogleChat(Service):
         if status in _TARGET:
             raise replies.broken(answer, replies.error_text(answer, status, words))
         if status == "INVALID_ARGUMENT":
-            raise replies.refused(answer, replies.error_text(answer, status, words))
+            raise replies.refused_for_good(answer, replies.error_text(answer, status, words))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 

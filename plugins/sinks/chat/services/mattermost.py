@@ -64,7 +64,7 @@ class Mattermost(Attachments):
             raise replies.throttled(answer, replies.error_text(answer, name or "too fast", words), wait)
         if name.startswith("web.incoming_webhook."):
             if name.split(".")[2] in _MESSAGE:
-                raise replies.refused(answer, replies.error_text(answer, name, words))
+                raise replies.refused_for_good(answer, replies.error_text(answer, name, words))
             hint = "incoming webhooks are switched off on the server" if ".disabled." in name else ""
             raise replies.broken(answer, replies.error_text(answer, name, words, hint))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)

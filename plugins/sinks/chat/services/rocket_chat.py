@@ -66,7 +66,7 @@ class RocketChat(Attachments):
         if body is not None and body.get("success") is False and answer.status < 500 and answer.status not in {
             401, 403, 404, 408, 429,
         }:  # fmt: skip
-            raise replies.refused(answer, replies.error_text(answer, "success: false", words))
+            raise replies.refused_for_good(answer, replies.error_text(answer, "success: false", words))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 

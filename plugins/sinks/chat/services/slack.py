@@ -108,7 +108,7 @@ class Slack(Service):
         if code in _TARGET:
             raise replies.broken(answer, replies.error_text(answer, code))
         if code in _MESSAGE:
-            raise replies.refused(answer, replies.error_text(answer, code))
+            raise replies.refused_for_good(answer, replies.error_text(answer, code))
         if code == "rollup_error":
             raise replies.busy(answer, replies.error_text(answer, code))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)

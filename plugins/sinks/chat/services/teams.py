@@ -103,7 +103,7 @@ class Teams(Markdown):
             raise replies.broken(answer, replies.error_text(answer, code, words, "the flow is off or was deleted"))
         if code == "TriggerInputSchemaMismatch":
             hint = "the flow wants another form: try `wrap: card`, or `wrap: message`"
-            raise replies.refused(answer, replies.error_text(answer, code, words, hint))
+            raise replies.refused_for_good(answer, replies.error_text(answer, code, words, hint))
         raise replies.by_status(answer, timedelta(seconds=10))
 
     def advice(self, to: Destination) -> list[str]:

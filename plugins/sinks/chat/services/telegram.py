@@ -130,7 +130,7 @@ class Telegram(Service):
             raise Retry(detail, memo={"chat_id": moved}, status=answer.status)
         if code == 400 and any(mark in low for mark in _UNREADABLE):
             if tried.memo.get("plain"):
-                raise replies.refused(answer, replies.error_text(answer, code, words))
+                raise replies.refused_for_good(answer, replies.error_text(answer, code, words))
             raise Retry(
                 replies.error_text(answer, code, words, "next as plain text without buttons"),
                 memo={"plain": True},
@@ -140,7 +140,7 @@ class Telegram(Service):
             hint = {401: "the token was revoked", 404: "the token is wrong"}.get(code, "")
             raise replies.broken(answer, replies.error_text(answer, code, words, hint))
         if code == 400:
-            raise replies.refused(answer, replies.error_text(answer, code, words))
+            raise replies.refused_for_good(answer, replies.error_text(answer, code, words))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 

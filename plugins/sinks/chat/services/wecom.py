@@ -118,7 +118,7 @@ class WeCom(Lookalikes):
         if code in _TARGET:
             raise replies.broken(answer, replies.error_text(answer, code, words, _TARGET[code]))
         if code in _MESSAGE:
-            raise replies.refused(answer, replies.error_text(answer, code, words))
+            raise replies.refused_for_good(answer, replies.error_text(answer, code, words))
         if code == -1 or (code not in {None, 0} and answer.status < 300):
             raise replies.busy(answer, replies.error_text(answer, code, words))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer, _WAIT)
