@@ -54,7 +54,8 @@ class GuardedProtocol(TimedProtocol):
             if self._wire_bytes > LINGER_BYTES_MAX:
                 self.transport.abort()
             return
-        if phase is IDLE:
+        begins = phase is IDLE  # a head with this segment
+        if begins:
             if self._take_known(data):
                 return
             # from the first byte, whatever it is: a blank line now and then must not keep the connection open
@@ -74,7 +75,7 @@ class GuardedProtocol(TimedProtocol):
             if (begun := self._begun) is not None:
                 self._begun = None
                 size = len(begun.body)
-                if self._serve(begun) and phase is HEAD and self._owed == 1:
+                if self._serve(begun) and begins and self._owed == 1:
                     self.heads.learn(data, begun, size)
         if self._phase is HEAD and self._head_bytes > self.limits.head_bytes:
             self._refuse_and_close(head_too_large(f"more than {self.limits.head_bytes} bytes"))
@@ -90,7 +91,7 @@ class GuardedProtocol(TimedProtocol):
         if found is None:
             return False
         head, length, body = found
-        if (budget := self.budget) is not None:
+        if (budget := self.budget) is not None and body:
             if not budget.has_room(len(body)):
                 return False
             self.peer = self.peer_of(self.client[0] if self.client else None, head.headers)

@@ -10,6 +10,7 @@ import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from gateway.fields.network_set import IpNetwork
 from gateway.plugin import Callback
 from gateway.web.budget import Budget
 from gateway.web.http_exchange import HttpExchange
@@ -36,11 +37,11 @@ async def said(callback: Callback) -> Any:
 class Door:
     """A listener that is fed by hand."""
 
-    def __init__(self, *, budget: Budget | None = None) -> None:
+    def __init__(self, *, budget: Budget | None = None, trusted: Sequence[IpNetwork] = ()) -> None:
         behind: Any = Behind()
         behind.answer = said
         self.behind = behind
-        ingress = Ingress(behind, max_body=1000)
+        ingress = Ingress(behind, max_body=1000, trusted_proxies=trusted)
         refusals = PublicRefusals(behind, ingress)
         self.whole: list[HttpExchange] = []
         callbacks = WholeCallbacks(behind, ingress)
@@ -50,8 +51,9 @@ class Door:
             return callbacks.take_whole(exchange)
 
         self.protocol = guarded(
-            ListenerLimits(), refusals.refused_unread, largest=ingress.largest, take_whole=take, budget=budget
-        )
+            ListenerLimits(), refusals.refused_unread, largest=ingress.largest, peer_of=ingress.peer_of, take_whole=take,
+            budget=budget,
+        )  # fmt: skip
         config = Config(
             public_app(ingress, refusals), http=self.protocol, ws="none", lifespan="off", log_config=None,
             server_header=False,
