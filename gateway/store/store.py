@@ -255,9 +255,7 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
                         if delivery.lease is not None:
                             self._spans.note(session, "lease", delivery.lease)
             return accept(session, work, self._owner)
-        for group in work:
-            for one in group:
-                self._spans.note(session, "delay", one.delay)
+        self._spans.note(session, "delay", max([one.delay for group in work for one in group], default=0))
         return settling.settle(session, work)
 
     def _counted(self, tally: Tally) -> None:

@@ -86,10 +86,6 @@ class SettleIn(NamedTuple):
     status: int | None
     detail: str
 
-    @property
-    def final(self) -> bool:
-        return self.state != "waiting"
-
 
 class Tallying(Session, Protocol):
     """A session that notes what its transaction did."""
@@ -118,22 +114,23 @@ class Bulk(Tallying, Protocol):
 def settle_in(settlement: Settlement) -> SettleIn:
     """The columns of a settlement. What is unbounded or cannot be stored is cut and replaced: a settle is never refused."""
     detail = storable(settlement.detail)
-    delivered = settlement.outcome is Outcome.DELIVERED
-    return SettleIn(
-        id=settlement.delivery,
-        token=settlement.token,
-        state=settlement.state,
-        delay=max(settlement.delay, 0) if settlement.state == "waiting" else 0,
-        unburnt=0 if settlement.burnt else 1,
-        memo=memo_text(settlement.memo) if settlement.state == "waiting" else None,
-        reason=settlement.reason if settlement.state == "dead" else None,
-        note=detail if delivered else None,
-        error=None if delivered else detail,
-        started=settlement.started_at,
-        took=max(settlement.took_ms, 0),
-        outcome=settlement.outcome._value_,
-        status=settlement.status,
-        detail=detail,
+    delivered, state = settlement.outcome is Outcome.DELIVERED, settlement.state
+    waiting = state == "waiting"
+    return SettleIn(  # by position, because by name it takes three times as long
+        settlement.delivery,
+        settlement.token,
+        state,
+        max(settlement.delay, 0) if waiting else 0,
+        0 if settlement.burnt else 1,
+        memo_text(settlement.memo) if waiting else None,
+        settlement.reason if state == "dead" else None,
+        detail if delivered else None,
+        None if delivered else detail,
+        settlement.started_at,
+        max(settlement.took_ms, 0),
+        settlement.outcome._value_,
+        settlement.status,
+        detail,
     )
 
 

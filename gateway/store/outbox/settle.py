@@ -13,7 +13,8 @@ from gateway.store.records import FencingToken, Settlement
 
 def settle(session: Bulk, groups: Sequence[Sequence[Settlement]]) -> list[list[bool]]:
     """Write outcomes; False where the lease was lost. Answers in the order of the arguments."""
-    rows = [_encrypted(session, settle_in(one)) for group in groups for one in group]
+    rows = [settle_in(one) for group in groups for one in group]
+    rows = [row if row.memo is None else _encrypted(session, row, row.memo) for row in rows]
     done: list[bool] = [False] * len(rows)
     pending = list(range(len(rows)))
     while pending:
@@ -33,8 +34,8 @@ def settle(session: Bulk, groups: Sequence[Sequence[Settlement]]) -> list[list[b
     return [[next(flat) for _ in group] for group in groups]
 
 
-def _encrypted(session: Bulk, row: SettleIn) -> SettleIn:
-    return row if row.memo is None else row._replace(memo=encrypt(session, MEMO, (row.id,), row.memo))
+def _encrypted(session: Bulk, row: SettleIn, memo: str) -> SettleIn:
+    return row._replace(memo=encrypt(session, MEMO, (row.id,), memo))
 
 
 def _wave(session: Bulk, rows: Sequence[SettleIn]) -> list[bool]:

@@ -8,14 +8,14 @@ import re
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from gateway.store.engine.batch import ClaimedRow, DueRow, SettleIn, Tally, leases_of
 from gateway.store.engine.session import Columns, Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
 from gateway.store.outbox.group_claim import OF_GROUP
-from gateway.store.records import Claim, FencingToken, Lease, Rank
+from gateway.store.records import Claim, Lease, Rank
 from gateway.store.sqlite.session import SqliteSession
 
 
@@ -57,15 +57,6 @@ _TAKEN: Final = f"""SELECT d.id, d.event, d.token, d.attempts, d.round, d.replay
   FROM {_THESE} CROSS JOIN events e ON e.seq = d.event"""  # noqa: S608
 
 
-class _LeasedRow(NamedTuple):
-    """`_LEASED`: a delivery that is in flight."""
-
-    id: int
-    token: FencingToken
-    sink: str
-    order_key: str | None
-
-
 class SqliteLeases(SqliteSession):
     """A part of the writer's connection."""
 
@@ -74,18 +65,20 @@ class SqliteLeases(SqliteSession):
 
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
         now = self.now()
-        leased = {row.id: row for row in map(_LeasedRow._make, self.of_these(_LEASED, [row.id for row in rows]))}
-        mine = [row.id in leased and leased[row.id].token == row.token for row in rows]
-        self._end_leases([row for row, kept in zip(rows, mine, strict=True) if kept], now)
-        done = [kept or bool(self.rows(sql.SETTLED, row._asdict())) for kept, row in zip(mine, rows, strict=True)]
-        self.connection.executemany(_OWN_ATTEMPT, map(_OWN_ATTEMPT_VALUES, itertools.compress(rows, mine)))
-        if not all(mine):
-            others = [(*row, now) for row, kept in zip(rows, mine, strict=True) if not kept]
+        leased = {id_: row for id_, *row in self.of_these(_LEASED, [row.id for row in rows])}
+        mine = [row.id in leased and leased[row.id][0] == row.token for row in rows]
+        kept = [*itertools.compress(rows, mine)]
+        self._end_leases(kept, now)
+        done = mine
+        if len(kept) < len(rows):
+            done = [own or bool(self.rows(sql.SETTLED, row._asdict())) for own, row in zip(mine, rows, strict=True)]
+            others = [(*row, now) for row, own in zip(rows, mine, strict=True) if not own]
             self.connection.executemany(_ATTEMPT, map(_ATTEMPT_VALUES, others))
-        for row in itertools.compress(rows, mine):
-            if row.final:
+        self.connection.executemany(_OWN_ATTEMPT, map(_OWN_ATTEMPT_VALUES, kept))
+        for row in kept:
+            if row.state != "waiting":
                 self.tally.ended += 1
-                _, _, sink, key = leased[row.id]
+                _, sink, key = leased[row.id]
                 if key is not None and self.change(sql.PROMOTE, {"sink": sink, "key": key}):
                     self.tally.freed.add(sink)
         return done
