@@ -58,7 +58,8 @@ class Breaker:
     @property
     def shut(self) -> bool:
         """Whether nothing may go: paused, or the circuit is open."""
-        return self.gate.paused or self.open
+        gate = self.gate
+        return gate.paused or gate.open_until is not None
 
     def opens_in(self) -> float:
         """Seconds until a probe may be made, while the circuit is open."""

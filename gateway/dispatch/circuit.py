@@ -33,6 +33,9 @@ class Circuit:
         deliveries took part. Any answer (delivered, refused, a retry the sink asked for) ends the row; a plugin's own
         exception says nothing about the service and is passed over.
         """
+        if not isinstance(result, BaseException):
+            self._failed.clear()
+            return False
         if isinstance(result, Unavailable):
             return True
         if failed_service(result):

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.dispatch.attempt import SinkAnswer
+from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.leased_delivery import LeasedDelivery
+from gateway.dispatch.leased_delivery import Dispatch
 from gateway.dispatch.outcome import PLAIN_RECEIPTS
 from gateway.dispatch.reporter import AttemptReporter
 from gateway.dispatch.slots import Slots
@@ -18,18 +19,17 @@ from gateway.store.records import Settlement
 class DeliveredAtOnce:
     """One lane's. What it does is what `Deliverer._record` would: a test compares both."""
 
-    def __init__(self, slots: Slots, shared: Shared, account: AttemptReporter) -> None:
+    def __init__(self, slots: Slots, breaker: Breaker, shared: Shared, account: AttemptReporter) -> None:
         self._slots = slots
+        self._breaker = breaker
         self._settler = shared.settler
         self._account = account
         self._settled = slots.settled
         self._owned = slots.policy.owners is not None  # then each owner is accounted for as well
 
-    def record(
-        self, members: Sequence[LeasedDelivery], answers: Sequence[SinkAnswer], started_at: int, seconds: float
-    ) -> bool:
-        """Record all of them; False: there is more to look at, and nothing was done."""
-        receipt = answers[0]
+    def record(self, dispatch: Dispatch, answers: Sequence[SinkAnswer], started_at: int, seconds: float) -> bool:
+        """Record all of them; False: there is more to look at, and nothing was done. What a probe says is still to be told."""
+        receipt, members = answers[0], dispatch.members
         if receipt is not None and (type(receipt) is not str or receipt not in PLAIN_RECEIPTS):
             return False
         if self._owned or self._account.is_watched:
@@ -61,4 +61,6 @@ class DeliveredAtOnce:
         self._account.report_delivered([member.lease for member in members], receipt, started_at, seconds)
         self._settler.settle_all(outcomes)
         self._slots.all_ended(members)
+        if dispatch.probe is None:
+            self._breaker.note(members[0].lease.delivery, None)
         return True

@@ -53,7 +53,7 @@ class Deliverer:
         self._lost = LostInFlight(slots, prober, shared, self._crashed)
         self._pulse = Pulse(slots, prober, shared)
         self._spans = AttemptSpans(shared.traces, slots.sink.name)
-        self._at_once = DeliveredAtOnce(slots, shared, self._account)
+        self._at_once = DeliveredAtOnce(slots, breaker, shared, self._account)
 
     async def carry(self, dispatch: Dispatch) -> None:
         """Send this dispatch and hand its outcomes to the settler. Raises only CancelledError, after the same or where what
@@ -101,8 +101,9 @@ class Deliverer:
         if dispatch.dropped:
             return
         seconds = self._clock.monotonic() - started
-        if self._at_once.record(dispatch.members, answers, started_at, seconds):
-            await self.report_to_breaker(dispatch, answers[:1])  # type: ignore[arg-type]  # a receipt
+        if self._at_once.record(dispatch, answers, started_at, seconds):
+            if dispatch.probe is not None:
+                await self.report_to_breaker(dispatch, [None])
             return
         if apart:
             self._slots.set_apart([dispatch.members[n] for n in apart])
@@ -188,13 +189,11 @@ class Deliverer:
         return member.lease.elapsed / 1000 + max(self._clock.monotonic() - leased_at, 0.0)
 
     async def _renewed(self, member: LeasedDelivery) -> bool:
-        asked = self._clock.monotonic()
+        lease, asked = member.lease, self._clock.monotonic()
         try:
-            kept = await self._shared.store.renew(member.lease.delivery, member.lease.token, self._slots.lease)
+            kept = await self._shared.store.renew(lease.delivery, lease.token, self._slots.lease)
         except StoreError as error:
-            log.warning(
-                "lease_not_renewed", sink=self._slots.sink.name, delivery=member.lease.delivery, error=str(error)
-            )
+            log.warning("lease_not_renewed", sink=lease.sink, delivery=lease.delivery, error=str(error))
             kept = False
         if kept:
             expires = asked + self._slots.lease / 1000

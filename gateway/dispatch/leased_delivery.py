@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from asyncio import get_running_loop
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
+
+import msgspec
 
 from gateway.model import Delivery, Heartbeat
 from gateway.runtime.time_limits import TimeLimit
@@ -17,8 +18,7 @@ from gateway.store.records import Lease
 _NO_MEMO: Final[Mapping[str, object]] = MappingProxyType({})
 
 
-@dataclass(slots=True, eq=False)
-class LeasedDelivery:
+class LeasedDelivery(msgspec.Struct, eq=False):
     """One lease in a lane's hands. `expires` is monotonic seconds, counted from before the lease was asked for."""
 
     lease: Lease
@@ -36,8 +36,7 @@ class LeasedDelivery:
     span: Span | None = None  # of the attempt under way, where spans are made
 
 
-@dataclass(slots=True, eq=False)
-class Dispatch:
+class Dispatch(msgspec.Struct, eq=False):
     """What goes out in one call: one delivery, or a batch."""
 
     members: list[LeasedDelivery]
@@ -61,7 +60,10 @@ class Dispatch:
     @property
     def suspected(self) -> bool:
         """Whether a process died with one of these in flight."""
-        return any([member.lease.losses for member in self.members])  # noqa: C419  a generator costs more than these few
+        for member in self.members:  # noqa: SIM110  a generator costs more than these few
+            if member.lease.losses:
+                return True
+        return False
 
     @property
     def first(self) -> LeasedDelivery:

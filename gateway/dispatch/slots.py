@@ -163,14 +163,16 @@ class Slots:
 
     def occupy(self, dispatch: Dispatch, *, token: bool = False) -> None:
         """Carry this dispatch, with a token of the pace if it has none yet; it goes back where that is not possible."""
-        for member in [member for member in dispatch.members if member.lease.delivery in self.leased]:
-            dispatch.members.remove(member)  # because what this process is carrying must not go out twice at once
-            self._shared.settler.release(member, 0, self.settled)
+        leased = self.leased
+        for member in dispatch.members[:]:
+            if member.lease.delivery in leased:
+                dispatch.members.remove(member)  # because what this process is carrying must not go out twice at once
+                self._shared.settler.release(member, 0, self.settled)
+            else:
+                leased[member.lease.delivery] = member
         if not dispatch.members:
             self.untoken(dispatch)
             return
-        for member in dispatch.members:
-            self.leased[member.lease.delivery] = member
         try:
             self._carry(dispatch, token=token)
         except Exception:
@@ -202,7 +204,10 @@ class Slots:
         """Whether it goes with others: no probe, nothing that was lost in flight or failed in a batch as a whole."""
         if dispatch.probe is not None:
             return False
-        return not any(member.lease.losses or member.lease.delivery in self.alone for member in dispatch.members)
+        for member in dispatch.members:  # noqa: SIM110  a generator costs more than these few
+            if member.lease.losses or member.lease.delivery in self.alone:
+                return False
+        return True
 
     def set_apart(self, members: Sequence[LeasedDelivery]) -> None:
         """Their batch failed as a whole: next time each goes for itself."""

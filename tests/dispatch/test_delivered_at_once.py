@@ -69,7 +69,13 @@ async def _account(folder: Path, name: str, answers: Sequence[Any], plugins: Seq
                 line for line in metrics.splitlines() if re.match("recording_gateway_(deliver|attempt|end|dead)", line)
             ],
             "count": (count.total, count.good, count.bad, count.dead, count.spread),
-            "slots": (lane.held, set(lane.slots.leased), lane.slots._unwritten, lane.slots._usual, lane.slots.alone),
+            "slots": (
+                lane.occupied,
+                set(lane.slots.leased),
+                lane.slots._unwritten,
+                lane.slots._usual,
+                lane.slots.alone,
+            ),
             "calls": sink.batches,
         }
     finally:
