@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from operator import is_
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -49,7 +50,7 @@ _BEGIN_AND_END: Final = re.compile(r"\d{1,11};(\d{1,11})", re.A)
 def name_link_ends(event: Event) -> None:
     """Let each of its files say when its links end, as far as they do themselves; what a file says already stays."""
     files = tuple([_named(file, event.time) for file in event.files])
-    if any(new is not old for new, old in zip(files, event.files, strict=True)):
+    if not all(map(is_, files, event.files)):
         amend(event, files=files)
 
 

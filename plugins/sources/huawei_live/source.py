@@ -263,6 +263,6 @@ def _signed(document: Mapping[str, object]) -> _SignedCallback:
             unreadable, url = f"{name} is {kind_of(url)}", None
         urls.append(url or "")
     event_type, domain, app, stream = named
-    return _SignedCallback(
-        event_type, domain, app, stream, urls[0], urls[1], joined="".join(named + urls), unreadable=unreadable
-    )
+    download_url, play_url = urls
+    joined = "".join(named + urls)
+    return _SignedCallback(event_type, domain, app, stream, download_url, play_url, joined, unreadable)

@@ -7,6 +7,7 @@ import hmac
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from hmac import compare_digest
 from typing import Final
 
 from gateway import Trust
@@ -101,12 +102,12 @@ def matches(
 
     All are computed and compared whatever was found before, so that the time says nothing about a key's position.
     """
-    return [
-        (scheme, position)
-        for scheme in schemes
-        for position, key in enumerate(keys)
-        if hmac.compare_digest(sign(scheme, key, timestamp, fields), presented)
-    ]
+    fits = []
+    for scheme in schemes:
+        for position, key in enumerate(keys):
+            if compare_digest(sign(scheme, key, timestamp, fields), presented):
+                fits.append((scheme, position))
+    return fits
 
 
 def urls_keep_fields_apart(event_type: str, stream: str, download_url: str, play_url: str) -> bool:
