@@ -7,6 +7,7 @@ the processor's caches, and a task of its own for each would cost as much as a s
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -50,7 +51,7 @@ class Intake:
         self._journal = journal
         self._failures = failures = Failures(journal, refusals)
         self._arrived: deque[CallbackUnderWay] = deque()
-        self._called_at = NOT_CALLED  # the loop's time when it was asked to carry them in its next turn
+        self._called_at = NOT_CALLED  # monotonic: when the loop was asked to carry them in its next turn
         self._to_store: list[
             tuple[Sequence[NewEvent], ToldWaiter[CallbackUnderWay]]
         ] = []  # rows of this turn of the loop
@@ -65,22 +66,23 @@ class Intake:
         """Verify, normalise, route and store one callback, beginning in the loop's next turn; `answered` hears once what
         became of it. It is stored and told whether or not anybody still listens then."""
         work = CallbackUnderWay(endpoint, callback, answered)
-        loop = asyncio.get_running_loop()
         if len(callback.body) > LARGE_BODY_BYTES:
-            task = loop.create_task(self._carry_large(work), name="large callback")
+            task = asyncio.get_running_loop().create_task(self._carry_large(work), name="large callback")
             self._large.add(task)
             task.add_done_callback(self._large.discard)
             return
         self._arrived.append(work)
-        self._call(loop)
+        self._call()
 
     # -- from stage to stage
 
-    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _call(self) -> None:
         """Once a turn; but a call that never came, because there was no memory for it, is not waited for."""
-        now = loop.time()
+        now = time.monotonic()
         if now - self._called_at > CALL_SECONDS_MAX:
-            loop.call_soon(self._carry_arrived)
+            asyncio.get_running_loop().call_soon(
+                self._carry_arrived
+            )  # asks the kernel whose process it is, at each call
             self._called_at = now
 
     def _carry_arrived(self) -> None:
@@ -92,7 +94,7 @@ class Intake:
                 begun.append(arrived[0])
                 arrived.popleft()  # last: it is in one of both, whatever fails
             if arrived:
-                self._call(asyncio.get_running_loop())
+                self._call()
             together: Sequence[CallbackUnderWay] = begun
             for stage in self._stages:
                 together = self._pass(stage, together)

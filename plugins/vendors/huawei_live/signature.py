@@ -7,7 +7,6 @@ import hmac
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from hmac import compare_digest
 from typing import Final
 
 from gateway import Trust
@@ -105,7 +104,7 @@ def matches(
     fits = []
     for scheme in schemes:
         for position, key in enumerate(keys):
-            if compare_digest(sign(scheme, key, timestamp, fields), presented):
+            if hmac.compare_digest(sign(scheme, key, timestamp, fields), presented):
                 fits.append((scheme, position))
     return fits
 
