@@ -40,11 +40,11 @@ async def test_a_stage_is_done_for_all_that_came_together_before_the_next_begins
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stages: list[str] = []
-    _note(monkeypatch, stages, "verify", "normalise", "_rendered")
+    _note(monkeypatch, stages, "verify", "normalise", "render")
     async with running(CONFIG) as gateway:
         answers = await asyncio.gather(*[gateway.send(settle=False) for _ in range(TOGETHER)])
         assert [answer.status for answer in answers] == [200] * TOGETHER
-    assert stages == [name for name in ("verify", "normalise", "_rendered") for _ in range(TOGETHER)]
+    assert stages == [name for name in ("verify", "normalise", "render") for _ in range(TOGETHER)]
 
 
 async def test_an_event_whose_caller_went_away_before_the_commit_is_told_and_delivered(
