@@ -66,6 +66,31 @@ def shared(tree: ast.Module) -> Iterator[tuple[str, str]]:
             yield "attribute", node.attr
 
 
+def types(tree: ast.Module) -> Iterator[str]:
+    """The names of types: of classes, and of what stands for one on a module's own level. Left out are variables of types
+    that have one letter, or end in `T`."""
+    yield from (node.name for node in walked(tree) if isinstance(node, ast.ClassDef))
+    for statement in _on_its_own_level(tree.body):
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+            target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+            if not isinstance(target, ast.Name) or not re.fullmatch(
+                "_*[A-Z]([A-Za-z0-9]*[a-z][A-Za-z0-9]*)?", target.id
+            ):
+                continue
+            made_by = statement.value.func if isinstance(statement.value, ast.Call) else None
+            of_types = isinstance(made_by, ast.Name) and made_by.id in ("TypeVar", "ParamSpec")
+            if not (of_types and target.id.lstrip("_")[1:] in ("", target.id.lstrip("_")[1:-1] + "T")):
+                yield target.id
+
+
+def _on_its_own_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements, and those under an `if` or a `try` among them."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ast.If | ast.Try):
+            yield from _on_its_own_level([*statement.body, *statement.orelse])
+
+
 def variables(tree: ast.AST) -> set[str]:
     """The names that anything is put into: variables and parameters."""
     names = {node.id for node in walked(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.naming import columns_by_place, constants, is_number, long_lived, shared, variables, words_of
+from tests.naming import columns_by_place, constants, is_number, long_lived, shared, types, variables, words_of
 from tests.syntax import OURS, ROOT, nodes, python_files, tree
 
 FLOORS = (
@@ -562,20 +562,25 @@ ONE_SUBJECT = {
 TERMS = {"routing", "signing", "testing", "batching", "escaping"}
 
 
-def test_no_two_public_classes_have_one_name() -> None:
+def test_no_two_types_have_one_name() -> None:
+    """Classes, and what stands for a type, with or without an underscore: whoever looks for `Row` finds one. A variable of
+    types is no type: `T` is every file's own, and a longer one ends in it."""
     places: dict[str, list[str]] = {}
     for path in OURS:
-        for node in nodes(path):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+        for name in types(tree(path)):
+            places.setdefault(name.lstrip("_"), []).append(str(path.relative_to(ROOT)))
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
-def test_a_private_class_has_a_name_of_its_own() -> None:
-    """Neither a public class's with an underscore, nor another private one's: whoever looks for one finds one."""
-    names = [node.name for path in OURS for node in nodes(path) if isinstance(node, ast.ClassDef)]
-    assert sorted({name for name in names if names.count(name) > 1}) == []
-    assert sorted({name for name in names if name.startswith("_") and name[1:] in names}) == []
+def test_a_type_is_seen_in_whatever_way_it_is_made() -> None:
+    def seen(text: str) -> list[str]:
+        return list(types(ast.parse(text)))
+
+    assert seen("class A:\n    class _B: ...") == ["A", "_B"]
+    assert seen("Row = tuple[str, int]\n_Key = Annotated[str, 1]\nKind: TypeAlias = 'int'") == ["Row", "_Key", "Kind"]
+    assert seen("if TYPE_CHECKING:\n    Item = Mapping[str, Any]\nelse:\n    Other = 1") == ["Item", "Other"]
+    assert seen("T = TypeVar('T')\nRowT = TypeVar('RowT')\nP = ParamSpec('P')\nLIMIT = 3\nname = str") == []
+    assert seen("Row = TypeVar('Row')") == ["Row"]
 
 
 def test_modules_have_one_name_only_where_they_have_one_role() -> None:

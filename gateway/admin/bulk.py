@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from gateway.admin.access import Running
 from gateway.admin.act_results import BulkPreview, JobItem, JobStarted, OneDone
 from gateway.admin.filters import UnknownValue
-from gateway.admin.queries import DeliveryWanted, EventWanted, Text, delivery_filter, event_filter
+from gateway.admin.queries import DeliveryWanted, EventWanted, FilterText, delivery_filter, event_filter
 from gateway.admin.requests import Command
 from gateway.admin.timestamps import moment, stamp
 from gateway.errors import Problem
@@ -43,7 +43,7 @@ class BulkCommand(Command):
         ),
     ]
     to: Annotated[
-        Sequence[Text] | None, Field(max_length=50, description="replay: these sinks; move: the one sink.")
+        Sequence[FilterText] | None, Field(max_length=50, description="replay: these sinks; move: the one sink.")
     ] = None
     reroute: Annotated[bool, Field(description="replay: to the sinks of today's routes.")] = False
     rate: Annotated[

@@ -15,8 +15,8 @@ from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.queries import StoreQueries
 
-Text = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
-FilterValues = Annotated[Sequence[Text], Field(max_length=50)]
+FilterText = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
+FilterValues = Annotated[Sequence[FilterText], Field(max_length=50)]
 When = Annotated[str, Field(max_length=64, description="A time (RFC 3339), or how long ago, such as 90m or 2d.")]
 Ref = Annotated[str, Field(max_length=512, min_length=1)]
 
@@ -47,7 +47,7 @@ class OfEvents(Query):
 class EventWanted(OfEvents):
     """Which events are meant."""
 
-    subject: Annotated[Text | None, Field(description="A glob of domain/app/stream.")] = None
+    subject: Annotated[FilterText | None, Field(description="A glob of domain/app/stream.")] = None
     domain: Annotated[FilterValues, Field(description="Globs; commas between.")] = ()
     app: Annotated[FilterValues, Field(description="Globs; commas between.")] = ()
     trust: Annotated[Sequence[TrustName], Field(description="What the signature covered; commas between.")] = ()
@@ -57,7 +57,7 @@ class EventWanted(OfEvents):
     held: Annotated[bool | HoldReason | None, Field(description="true: whatever it is held for; false: not held.")] = (
         None
     )
-    q: Annotated[Text | None, Field(description="The beginning of an id, or of a stream.")] = None
+    q: Annotated[FilterText | None, Field(description="The beginning of an id, or of a stream.")] = None
 
 
 class EventQuery(EventWanted, PageQuery):
@@ -92,15 +92,15 @@ class DeliveryQuery(DeliveryWanted, PageQuery):
 class RefusedQuery(PageQuery):
     """Filters of refused callbacks."""
 
-    source: Annotated[Text | None, Field(description="Of this source; empty: of paths that name none.")] = None
+    source: Annotated[FilterText | None, Field(description="Of this source; empty: of paths that name none.")] = None
 
 
 class AuditQuery(PageQuery):
     """Filters of the audit log."""
 
-    act: Annotated[Text | None, Field(description="A glob, such as `deliveries *`.")] = None
-    who: Annotated[Text | None, Field(description="A glob of users and tokens.")] = None
-    target: Annotated[Text | None, Field(description="A sink, delivery or event.")] = None
+    act: Annotated[FilterText | None, Field(description="A glob, such as `deliveries *`.")] = None
+    who: Annotated[FilterText | None, Field(description="A glob of users and tokens.")] = None
+    target: Annotated[FilterText | None, Field(description="A sink, delivery or event.")] = None
     since: When | None = None
 
 
@@ -120,8 +120,8 @@ class PreviewQuery(Query):
     """What a sink would send what of."""
 
     event: Annotated[Ref | None, Field(description="A stored event.")] = None
-    type: Annotated[Text | None, Field(description="A sample of this type, where no event is named.")] = None
-    owner: Annotated[Text | None, Field(description="Of a sink with a directory: to whom.")] = None
+    type: Annotated[FilterText | None, Field(description="A sample of this type, where no event is named.")] = None
+    owner: Annotated[FilterText | None, Field(description="Of a sink with a directory: to whom.")] = None
 
 
 def event_filter(

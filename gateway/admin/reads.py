@@ -28,24 +28,24 @@ from gateway.admin.sink_results import RefusedDetail, RefusedItem
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.search_budget import SearchBudget
 
-Row = TypeVar("Row")
-Item = TypeVar("Item", bound=Result)
+RowT = TypeVar("RowT")
+ResultT = TypeVar("ResultT", bound=Result)
 
 
 def page_of(
     kind: str,
     asked: PageQuery,
-    find: Callable[[int, int | None, SearchBudget], Sequence[Row]],
-    item: Callable[[Row], Item],
-    key: Callable[[Row], int],
-) -> Page[Item]:
+    find: Callable[[int, int | None, SearchBudget], Sequence[RowT]],
+    item: Callable[[RowT], ResultT],
+    key: Callable[[RowT], int],
+) -> Page[ResultT]:
     """A page of one listing. One more row than was asked for says whether there is a next page."""
     before = None if asked.cursor is None else key_of(kind, asked.cursor)
     budget = SearchBudget()
     rows = find(min(asked.limit + 1, 200), before, budget)
     shown = rows[: asked.limit]
     last = key(shown[-1]) if shown and len(rows) >= min(asked.limit + 1, 200) else budget.cut_at
-    return Page[Item](items=[item(row) for row in shown], next=None if last is None else cursor(kind, last))
+    return Page[ResultT](items=[item(row) for row in shown], next=None if last is None else cursor(kind, last))
 
 
 def events(gateway: Running, asked: EventQuery, admin: StoreAdmin) -> Page[EventItem]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.admin.queries import Ref, Text
+from gateway.admin.queries import FilterText, Ref
 from gateway.fields import Duration, between
 
 
@@ -20,11 +20,13 @@ class Command(BaseModel):
 class ReplayCommand(Command):
     """Where to: these sinks, today's routes, or, without either, the sinks of the first time."""
 
-    to: Annotated[Sequence[Text] | None, Field(max_length=50)] = None
+    to: Annotated[Sequence[FilterText] | None, Field(max_length=50)] = None
     reroute: bool = False
 
 
-_Owner = Annotated[Text | None, Field(description="Of a sink with a directory: to whom. Default: the event's owner.")]
+_OwnerText = Annotated[
+    FilterText | None, Field(description="Of a sink with a directory: to whom. Default: the event's owner.")
+]
 
 
 class TestCommand(Command):
@@ -32,8 +34,8 @@ class TestCommand(Command):
 
     __test__ = False
 
-    type: Text = "recording.file.completed"
-    owner: _Owner = None
+    type: FilterText = "recording.file.completed"
+    owner: _OwnerText = None
 
 
 class RouteCommand(Command):
@@ -55,7 +57,7 @@ class PreviewCommand(Command):
     """The event that a sink would be given, as CloudEvents JSON or in the flat form."""
 
     event: dict[str, object]
-    owner: _Owner = None
+    owner: _OwnerText = None
 
 
 class FewDeliveries(Command):
@@ -79,7 +81,7 @@ class EventName(Command):
 
     ref: Ref
     id: Ref
-    source: Text
+    source: FilterText
 
 
 class EventNames(Command):

@@ -9,7 +9,7 @@ import click
 from gateway.fields import parse_duration
 
 
-class Duration(click.ParamType[timedelta]):
+class DurationType(click.ParamType[timedelta]):
     """A duration between two others."""
 
     name = "duration"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.store.admin.queries import StoreQueries
     from gateway.store.admin.refusals import Judge
 
-    Service = BesideStore | RemoteService
+    StoreService = BesideStore | RemoteService
 
 CONFIG_ENV: Final = "GATEWAY_CONFIG"
 
@@ -179,7 +179,7 @@ class Invocation:
         plain: Collection[str] = () if self._plain is None else getattr(self._plain, kind)
         return name in plain or name in getattr(self.settings, kind)
 
-    def service(self, *, whole: bool = True, actor: Actor | None = None) -> Service:
+    def service(self, *, whole: bool = True, actor: Actor | None = None) -> StoreService:
         """The admin side, beside the store. `whole`: with what signs URLs. Use it in a `with`."""
         from gateway.admin.beside_store import BesideStore
 

@@ -22,9 +22,9 @@ COLUMNS_MIN: Final = 40  # columns that a line is folded to at least
 LISTED_ROWS_MAX: Final = 10**9  # rows; more is `--all`
 LONG_ITEMS_MIN: Final = 20  # of fewer nobody needs to be told how far it is
 SPOKEN_SECONDS: Final = 10.0  # between two lines that say so
-Row = TypeVar("Row")
-Columns = Mapping[str, Callable[[Row], str]]
-Prepare = Callable[[Columns[Row], Sequence[Row]], Columns[Row]]
+RowT = TypeVar("RowT")
+TableColumns = Mapping[str, Callable[[RowT], str]]
+PrepareColumns = Callable[[TableColumns[RowT], Sequence[RowT]], TableColumns[RowT]]
 _F = TypeVar("_F", bound=Callable[..., object])
 
 
@@ -47,16 +47,16 @@ def listing_options(command: _F) -> _F:
 
 
 def listing(
-    page: Callable[[int, int | None], Sequence[Row]],
-    key: Callable[[Row], int],
-    columns: Mapping[str, Callable[[Row], str]],
-    as_object: Callable[[Row], Mapping[str, object]],
+    page: Callable[[int, int | None], Sequence[RowT]],
+    key: Callable[[RowT], int],
+    columns: Mapping[str, Callable[[RowT], str]],
+    as_object: Callable[[RowT], Mapping[str, object]],
     *,
     what: str,
     as_json: bool,
     limit: int,
     everything: bool,
-    prepare: Prepare[Row] | None = None,
+    prepare: PrepareColumns[RowT] | None = None,
     budget: SearchBudget | None = None,
 ) -> None:
     """Print a listing as its options ask.
@@ -87,17 +87,17 @@ def listing(
 
 
 def print_rows(
-    rows: Iterable[Row],
-    columns: Mapping[str, Callable[[Row], str]],
-    as_object: Callable[[Row], Mapping[str, object]],
+    rows: Iterable[RowT],
+    columns: Mapping[str, Callable[[RowT], str]],
+    as_object: Callable[[RowT], Mapping[str, object]],
     *,
     what: str,
     first: str = "first",
-    prepare: Prepare[Row] | None = None,
+    prepare: PrepareColumns[RowT] | None = None,
     as_json: bool,
     limit: int,
     everything: bool,
-    show: Callable[[Sequence[Row]], None] | None = None,
+    show: Callable[[Sequence[RowT]], None] | None = None,
 ) -> None:
     """The same for rows that are at hand; `first` says which ones those are that are shown where there are more.
 
@@ -122,20 +122,20 @@ def print_rows(
         remark(f"the {first} {limit}; more with --limit N or --all")
 
 
-class _CountedRows(Iterator[Row]):
-    def __init__(self, rows: Iterator[Row]) -> None:
+class _CountedRows(Iterator[RowT]):
+    def __init__(self, rows: Iterator[RowT]) -> None:
         self._rows = rows
         self.count = 0
 
-    def __next__(self) -> Row:
+    def __next__(self) -> RowT:
         row = next(self._rows)
         self.count += 1
         return row
 
 
 def _walk(
-    page: Callable[[int, int | None], Sequence[Row]], key: Callable[[Row], int], budget: SearchBudget | None
-) -> Iterator[Row]:
+    page: Callable[[int, int | None], Sequence[RowT]], key: Callable[[RowT], int], budget: SearchBudget | None
+) -> Iterator[RowT]:
     before: int | None = None
     while True:
         rows = page(PAGE_ROWS, before)

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.cli.remote_client import RefusedElsewhere, segment
 from gateway.cli.remote_queries import ITEMS_A_REQUEST_MAX, Chosen, RemoteQueries, api_filter
-from gateway.cli.remote_rows import Item, item_result
+from gateway.cli.remote_rows import JsonItem, item_result
 from gateway.states import BulkAct
 from gateway.store.admin.bulk import ItemResult, Total, Watcher
 from gateway.store.admin.delivery_filter import DeliveryFilter
@@ -116,7 +116,7 @@ class RemoteAdmin(RemoteQueries):
                 raise
 
 
-def _new(job: Item, known: int) -> list[ItemResult]:
+def _new(job: JsonItem, known: int) -> list[ItemResult]:
     """What was done since: the first by name, the others as numbers, those that could not be among the last."""
     ended = job["done"] + job["failed"]
     named = [item_result(item) for item in job["answers"]][known:ended]

@@ -14,7 +14,7 @@ from gateway.admin.cursor import cursor, key_of
 from gateway.admin.timestamps import milliseconds, moment
 from gateway.cli.remote_client import Remote, segment
 from gateway.cli.remote_rows import (
-    Item,
+    JsonItem,
     attempt_row,
     audit_row,
     delivery_row,
@@ -40,7 +40,7 @@ from gateway.store.admin.shown_rows import (
     Status,
 )
 
-Row = TypeVar("Row")
+RowT = TypeVar("RowT")
 
 ITEMS_A_REQUEST_MAX: Final = 200
 PAGE_ROWS_MAX: Final = 200
@@ -189,13 +189,13 @@ class RemoteQueries:
     def _page(
         self,
         kind: str,
-        row: Callable[[Item], Row],
+        row: Callable[[JsonItem], RowT],
         asked: Mapping[str, object],
         limit: int,
         before: int | None,
         budget: SearchBudget | None = None,
-    ) -> Sequence[Row]:
-        rows: list[Row] = []
+    ) -> Sequence[RowT]:
+        rows: list[RowT] = []
         cuts = 0
         at = None if before is None else cursor(kind, before)
         while len(rows) < limit:

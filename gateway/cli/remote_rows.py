@@ -21,11 +21,11 @@ from gateway.store.admin.shown_rows import (
 )
 from gateway.store.records import Gate, Heard, Held, Refusal
 
-Item = Mapping[str, Any]  # of an answer: JSON of a gateway that may be older or newer than this one
+JsonItem = Mapping[str, Any]  # of an answer: JSON of a gateway that may be older or newer than this one
 R = TypeVar("R", bound=Value)
 
 
-def item_result(item: Item) -> ItemResult:
+def item_result(item: JsonItem) -> ItemResult:
     """What was done to one."""
     return ItemResult(item["target"], item["text"], well=item["done"])
 
@@ -35,30 +35,30 @@ def optional_ms(text: str | None) -> int | None:
     return None if text is None else milliseconds(text)
 
 
-def _row(row: type[R], item: Item, *times: str, **given: object) -> R:
+def _row(row: type[R], item: JsonItem, *times: str, **given: object) -> R:
     """A row by the names that the answer has too, among them times; what a newer gateway says besides is left out."""
     values = {name: item[name] for name in row.__struct_fields__ if name in item}
     values |= {name: optional_ms(item[name]) for name in times}
     return row(**values | given)
 
 
-def event_row(item: Item) -> EventRow:
+def event_row(item: JsonItem) -> EventRow:
     """An event as listed."""
     return _row(EventRow, item, "received_at", held=None if item["held"] is None else Held(item["held"]))
 
 
-def delivery_row(item: Item) -> DeliveryRow:
+def delivery_row(item: JsonItem) -> DeliveryRow:
     """A delivery as listed."""
     return _row(DeliveryRow, item, "next_attempt_at", "finished_at", "received_at", waits_for=item["held"])
 
 
-def attempt_row(item: Item) -> AttemptRow:
+def attempt_row(item: JsonItem) -> AttemptRow:
     """One attempt."""
     took_ms = round(item["seconds"] * 1000)
     return _row(AttemptRow, item, "started_at", took_ms=took_ms, outcome=Outcome(item["outcome"]))
 
 
-def refused_row(item: Item) -> RefusedRow:
+def refused_row(item: JsonItem) -> RefusedRow:
     """A refused callback, with its headers and body where the answer has them."""
     headers = tuple((header["name"], header["value"]) for header in item.get("headers", ()))
     body = (item.get("body") or "").encode()
@@ -66,7 +66,7 @@ def refused_row(item: Item) -> RefusedRow:
     return RefusedRow(id=item["id"], refusal=refusal)
 
 
-def sink_row(item: Item) -> SinkRow:
+def sink_row(item: JsonItem) -> SinkRow:
     """A sink with its counts and its gate."""
     gate = Gate(
         sink=item["name"],
@@ -78,7 +78,7 @@ def sink_row(item: Item) -> SinkRow:
     return _row(SinkRow, item, "oldest_waiting_at", gate=gate, under_way=under_way)
 
 
-def source_row(item: Item) -> SourceRow:
+def source_row(item: JsonItem) -> SourceRow:
     """A source, and what was heard of it."""
     return SourceRow(
         name=item["name"],
@@ -105,7 +105,7 @@ def source_row(item: Item) -> SourceRow:
     )
 
 
-def audit_row(item: Item) -> AuditRow:
+def audit_row(item: JsonItem) -> AuditRow:
     """What somebody did."""
     return AuditRow(
         id=item["id"],

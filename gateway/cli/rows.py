@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow, EventRow
 
 
-def delivery_columns(ages: output.Ages) -> output.Columns[DeliveryRow]:
+def delivery_columns(ages: output.Ages) -> output.TableColumns[DeliveryRow]:
     """The columns of a table of deliveries."""
     return {
         "id": lambda row: str(row.id),
@@ -28,10 +28,12 @@ def delivery_columns(ages: output.Ages) -> output.Columns[DeliveryRow]:
     }
 
 
-def short_events(admin: StoreQueries) -> output.Prepare[DeliveryRow]:
+def short_events(admin: StoreQueries) -> output.PrepareColumns[DeliveryRow]:
     """Puts the short names of events into a table of deliveries."""
 
-    def prepare(columns: output.Columns[DeliveryRow], rows: Sequence[DeliveryRow]) -> output.Columns[DeliveryRow]:
+    def prepare(
+        columns: output.TableColumns[DeliveryRow], rows: Sequence[DeliveryRow]
+    ) -> output.TableColumns[DeliveryRow]:
         short = admin.short_refs((row.event_ref, row.event_id, row.source) for row in rows)
         return {**columns, "event": lambda row: short[row.event_ref, row.source]}
 

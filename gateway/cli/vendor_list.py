@@ -33,7 +33,7 @@ from gateway.store.records import NewEvent
 
 NO_WAIT: Final = timedelta()
 NOTED_ROWS: Final = 20  # of one transaction, because the accepts of a gateway on this file wait for it
-Result = Literal["missing", "differs"]
+Comparison = Literal["missing", "differs"]
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class AskedList:
     run: Run
     asked_since: int  # ms; later than wanted where what came before may be forgotten here
     wanted_since: int
-    events: list[tuple[Result, Event]] = field(default_factory=list)
+    events: list[tuple[Comparison, Event]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -135,7 +135,7 @@ def _take_in(
     asked.events += [("differs" if one.accepted.supersedes else "missing", one.new.event) for one in step.stored]
 
 
-def _differences(session: Session, rows: Sequence[NewEvent]) -> list[tuple[Result, Event]]:
+def _differences(session: Session, rows: Sequence[NewEvent]) -> list[tuple[Comparison, Event]]:
     resolved = [(new, file_places.resolve(session, new)) for new in rows]
     return [
         ("missing" if other is new else "differs", new.event) for new, other in resolved if isinstance(other, NewEvent)

@@ -65,7 +65,7 @@ sources:
 ASKED: Final = {"DOMAINS": "push.example.com", "APPS": "live", "HOST": "hooks.example.com"}
 """What `gateway init` asks for where a starter has its mark, and what stands there without an answer."""
 
-Answers = Mapping[str, Sequence[str]]
+StarterAnswers = Mapping[str, Sequence[str]]
 
 
 def source_type(registry: Registry, named: str | None = None) -> type[Source] | None:
@@ -101,7 +101,7 @@ def render(
     registry: Registry | None = None,
     *,
     source: str | None = None,
-    answers: Answers | None = None,
+    answers: StarterAnswers | None = None,
     token: str | None = None,
 ) -> str:
     """The text of the file. `token` stands for the admin token, such as `${file:…}`. `secret("key")` and `secret("webhook")` make a fresh secret each time.
@@ -119,14 +119,14 @@ def render(
     return text
 
 
-def _source(source: type[Source] | None, answers: Answers) -> str:
+def _source(source: type[Source] | None, answers: StarterAnswers) -> str:
     if source is None:
         return "sources: {}                   # no installed type says how to begin; docs/configuration.md does\n"
     starter = "".join(_answered(line, answers) for line in source.starter.splitlines(keepends=True))
     return _SOURCE.replace("@TYPE@", source.type) + textwrap.indent(starter, "    ")
 
 
-def _answered(line: str, answers: Answers) -> str:
+def _answered(line: str, answers: StarterAnswers) -> str:
     for name, example in ASKED.items():
         mark, given = f"@{name}@", answers.get(name, ())
         if mark not in line:

@@ -12,7 +12,7 @@ LONE_SECONDS: Final = (
     3.0  # so long everything else may wait for it, because what kills a process mostly does it at once
 )
 
-Begin = Callable[[bool], Awaitable[bool]]
+NoteSending = Callable[[bool], Awaitable[bool]]
 
 
 class Isolation:
@@ -48,7 +48,7 @@ class Isolation:
             self._empty.set()
 
     @contextlib.asynccontextmanager
-    async def alone(self, begin: Begin) -> AsyncIterator[bool]:
+    async def alone(self, begin: NoteSending) -> AsyncIterator[bool]:
         """In flight with nothing else, if nothing hangs. `begin` notes whether that is so, first and when it changes; what it
         said first is given: False, it may not go. Ask `taken` before."""
         self._lone = mine = object()
@@ -77,7 +77,7 @@ class Isolation:
         self._lone = None
         self._open.set()
 
-    async def _no_longer_alone(self, begin: Begin) -> None:
+    async def _no_longer_alone(self, begin: NoteSending) -> None:
         await asyncio.sleep(LONE_SECONDS)
         try:
             await begin(False)  # before the others go on: else a loss of theirs would be counted for it

@@ -25,9 +25,9 @@ log = import_structlog().get_logger("gateway.dispatcher")
 OUTCOMES_PER_ITEM_MAX: Final = 512  # outcomes in one item of the store's queue
 
 TellSettled = Callable[[LeasedDelivery, bool], None]
-Stored = Callable[[FollowUps, Sequence[Accepted]], None]
+TellStored = Callable[[FollowUps, Sequence[Accepted]], None]
 Decided = tuple[LeasedDelivery, Settlement, TellSettled]
-_Followed = tuple[LeasedDelivery, Settlement, FollowUps, TellSettled, Stored]
+_FollowUpWrite = tuple[LeasedDelivery, Settlement, FollowUps, TellSettled, TellStored]
 _Return = tuple[LeasedDelivery, tuple[int, str], TellSettled]
 
 
@@ -41,9 +41,9 @@ class Settler:
         self._store = store
         self._clock = clock
         self._outcomes: PendingWrites[Decided] = PendingWrites("outcomes", self._write, clock, rng)
-        self._followed: PendingWrites[_Followed] = PendingWrites("outcomes", self._write_followed, clock, rng)
+        self._followed: PendingWrites[_FollowUpWrite] = PendingWrites("outcomes", self._write_followed, clock, rng)
         self._returns: PendingWrites[_Return] = PendingWrites("releases", self._write_returns, clock, rng)
-        self._all: Sequence[PendingWrites[Decided] | PendingWrites[_Followed] | PendingWrites[_Return]] = (
+        self._all: Sequence[PendingWrites[Decided] | PendingWrites[_FollowUpWrite] | PendingWrites[_Return]] = (
             self._outcomes,
             self._followed,
             self._returns,
@@ -72,7 +72,7 @@ class Settler:
         settlement: Settlement,
         follow_ups: FollowUps,
         settled: TellSettled,
-        stored: Stored,
+        stored: TellStored,
     ) -> None:
         """The same together with the events that follow on it; `stored` hears what became of these, if they were."""
         self._followed.add((member, settlement, follow_ups, settled, stored))
@@ -167,7 +167,7 @@ class Settler:
         return set()
 
 
-def _hear(stored: Stored, follow_ups: FollowUps, accepted: Sequence[Accepted], delivery: int) -> None:
+def _hear(stored: TellStored, follow_ups: FollowUps, accepted: Sequence[Accepted], delivery: int) -> None:
     try:
         stored(follow_ups, accepted)
     except Exception:

@@ -23,13 +23,13 @@ from gateway.model import (
     Trust,
 )
 
-Schema = dict[str, object]
+JsonSchema = dict[str, object]
 
 _WHOLE_MAX: Final = 2**63 - 1
 _EXAMPLES: Final = (FILE_COMPLETED, RECORDING_FAILED, RECORDING_ARCHIVED, DELIVERY_DEAD)
 
 
-def event_schema() -> Schema:
+def event_schema() -> JsonSchema:
     """JSON Schema 2020-12 of an event as CloudEvents JSON; `#data` is that of its `data` alone, `#batch` a list of events."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -50,7 +50,7 @@ def event_schema() -> Schema:
     }
 
 
-def _event() -> Schema:
+def _event() -> JsonSchema:
     return _object(
         {
             "specversion": {"const": "1.0"},
@@ -83,7 +83,7 @@ def _event() -> Schema:
     )
 
 
-def _data() -> Schema:
+def _data() -> JsonSchema:
     texts = ("vendor_type", "domain", "app", "stream", "format", "project_id", "job_id", "task_id")
     return _object(
         {
@@ -100,7 +100,7 @@ def _data() -> Schema:
     )
 
 
-def _file_schema() -> Schema:
+def _file_schema() -> JsonSchema:
     return _object(
         {
             **{name: _text_schema() for name in ("format", "download_url", "play_url", "asset_id")},
@@ -122,47 +122,47 @@ def _file_schema() -> Schema:
     )
 
 
-def _measured() -> Schema:
+def _measured() -> JsonSchema:
     seen = {"size_bytes": _whole(), "etag": _text_schema(), "media_type": _text_schema()}
     return _object({"at": _time("When somebody looked."), "by": _named("The sink that did."), **seen})
 
 
-def _object(always: Mapping[str, Schema], sometimes: Mapping[str, Schema] | None = None) -> Schema:
+def _object(always: Mapping[str, JsonSchema], sometimes: Mapping[str, JsonSchema] | None = None) -> JsonSchema:
     """`always` are those that are never left out, though they may be null where they say so."""
     return {"type": "object", "properties": {**always, **(sometimes or {})}, "required": list(always)}
 
 
-def _list(items: Schema, description: str = "") -> Schema:
+def _list(items: JsonSchema, description: str = "") -> JsonSchema:
     return _described({"type": "array", "items": items}, description)
 
 
-def _or_null(one: Schema) -> Schema:
+def _or_null(one: JsonSchema) -> JsonSchema:
     return {**one, "type": [one["type"], "null"]}
 
 
-def _text_schema() -> Schema:
+def _text_schema() -> JsonSchema:
     return {"type": ["string", "null"]}
 
 
-def _named(description: str, examples: Sequence[str] = ()) -> Schema:
+def _named(description: str, examples: Sequence[str] = ()) -> JsonSchema:
     named = {"type": "string", "minLength": 1, "description": description}
     return named | {"examples": list(examples)} if examples else named
 
 
-def _whole() -> Schema:
+def _whole() -> JsonSchema:
     return {"type": ["integer", "null"], "minimum": 0, "maximum": _WHOLE_MAX}
 
 
-def _time(description: str = "") -> Schema:
+def _time(description: str = "") -> JsonSchema:
     pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?Z$"
     return _described({"type": "string", "format": "date-time", "pattern": pattern}, description)
 
 
-def _described(one: Schema, description: str) -> Schema:
+def _described(one: JsonSchema, description: str) -> JsonSchema:
     return one | {"description": description} if description else one
 
 
-_ALARM: Final[Mapping[str, Schema]] = {
+_ALARM: Final[Mapping[str, JsonSchema]] = {
     "about": {"type": "string", "description": "Sinks or sources, with `, ` between them, or a part of the gateway."},
     "since": _or_null(_time()),
     "count": {"type": "integer", "minimum": 0},

@@ -20,7 +20,7 @@ _NOTHING: Final = translate("[b-a]")  # what fnmatch makes of a class without a 
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
+class _TextField:
     """A text that a check of ours accepts; the check raises ValueError with what was expected, never with the text."""
 
     check: Callable[[str], str]
@@ -44,9 +44,9 @@ class _Text:
         return value if isinstance(value, Secret) else checked
 
 
-def checked_text(check: Callable[[str], str], json: Mapping[str, object]) -> _Text:
+def checked_text(check: Callable[[str], str], json: Mapping[str, object]) -> _TextField:
     """Beside `str`: what `check` gives for a text; it raises ValueError with what was expected. `json` is what JSON Schema says."""
-    return _Text(check, tuple(json.items()))
+    return _TextField(check, tuple(json.items()))
 
 
 def _glob(text: str) -> str:
@@ -139,7 +139,7 @@ def beside(path: Path, info: ValidationInfo) -> Path:
 ONE_OR_MANY: Final = _OneOrMany()
 """Takes one value where a list is expected: `Annotated[tuple[Secret, ...], ONE_OR_MANY]`."""
 
-Glob = Annotated[str, _Text(_glob, (("minLength", 1), ("maxLength", 256)))]
+Glob = Annotated[str, _TextField(_glob, (("minLength", 1), ("maxLength", 256)))]
 """A text compared with fnmatch: case-sensitive, the whole value."""
 
 MAY_BE_EMPTY: Final = _MayBeEmpty()
@@ -148,13 +148,13 @@ MAY_BE_EMPTY: Final = _MayBeEmpty()
 Globs = Annotated[tuple[Glob, ...], NotEmpty("at least one glob; leave the key out to match everything"), ONE_OR_MANY]
 """One glob or a list of them; an empty list is refused, because it would mean nothing where its author meant something."""
 
-Url = Annotated[str, _Text(_url, (("format", "uri"), ("pattern", "^https?://")), shown=False)]
+Url = Annotated[str, _TextField(_url, (("format", "uri"), ("pattern", "^https?://")), shown=False)]
 """An http or https URL as text; it is checked, not changed."""
 
-SecretUrl = Annotated[Secret, _Text(_url)]
+SecretUrl = Annotated[Secret, _TextField(_url)]
 """An http or https URL that is itself a credential, such as the address of a chat robot."""
 
-Proxy = Annotated[Secret, _Text(_proxy)]
+Proxy = Annotated[Secret, _TextField(_proxy)]
 """The URL of an http or https proxy, credentials included."""
 
 ConfigPath = Annotated[Path, _Beside()]

@@ -6,23 +6,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar, overload
 
-Owner = TypeVar("Owner")
+OwnerT = TypeVar("OwnerT")
 T = TypeVar("T")
 
 
-class lock_free_property(Generic[Owner, T]):
+class lock_free_property(Generic[OwnerT, T]):
     """Kept in the object's `__dict__` under its own name, where it is found before this is asked again."""
 
-    def __init__(self, make: Callable[[Owner], T]) -> None:
+    def __init__(self, make: Callable[[OwnerT], T]) -> None:
         self._make = make
         self._name = make.__name__
         self.__doc__ = make.__doc__
 
     @overload
-    def __get__(self, instance: None, owner: type[object]) -> lock_free_property[Owner, T]: ...
+    def __get__(self, instance: None, owner: type[object]) -> lock_free_property[OwnerT, T]: ...
     @overload
-    def __get__(self, instance: Owner, owner: type[object]) -> T: ...
-    def __get__(self, instance: Owner | None, owner: type[object]) -> lock_free_property[Owner, T] | T:
+    def __get__(self, instance: OwnerT, owner: type[object]) -> T: ...
+    def __get__(self, instance: OwnerT | None, owner: type[object]) -> lock_free_property[OwnerT, T] | T:
         if instance is None:
             return self
         made = instance.__dict__[self._name] = self._make(instance)

@@ -24,7 +24,7 @@ CALLS_MAX: Final = 1000  # that wait for one plugin
 EVENT_BYTES_MAX: Final = 8 * 2**20  # of the events in them
 FLUSH_SECONDS: Final = 2.0
 
-Call = Callable[[], object]
+HookCall = Callable[[], object]
 WatchHook = Literal["event_stored", "attempt_finished"]
 
 
@@ -86,13 +86,13 @@ class Watchers:
         for one in reversed(impls):
             self._start(one.plugin_name, partial(one.function, *(values[name] for name in one.argnames)), size)
 
-    def _start(self, plugin: str, call: Call, size: int) -> None:
+    def _start(self, plugin: str, call: HookCall, size: int) -> None:
         if self._threads is None:
             self._call(plugin, call)
         else:
             self._threads.enqueue(plugin, self._name, partial(self._call, plugin, call), size)
 
-    def _call(self, plugin: str, call: Call) -> None:
+    def _call(self, plugin: str, call: HookCall) -> None:
         try:
             given = call()
             if inspect.iscoroutine(given):
@@ -129,7 +129,7 @@ class WatchThreads:
         self._dropped = dropped
         self._plugins: dict[str, _PluginThread] = {}
 
-    def enqueue(self, plugin: str, hook: str, call: Call, size: int) -> None:
+    def enqueue(self, plugin: str, hook: str, call: HookCall, size: int) -> None:
         """Have this called, after what came before. Never raises, never waits."""
         thread = self._plugins.get(plugin)
         if thread is None:
@@ -164,14 +164,14 @@ class WatchThreads:
 class _PluginThread:
     def __init__(self, plugin: str) -> None:
         self._changed = threading.Condition()
-        self._calls: deque[tuple[Call, int]] = deque()
+        self._calls: deque[tuple[HookCall, int]] = deque()
         self._bytes = 0
         self.waiting = 0  # calls that are not done
         self.warned = False
         self._ending = False
         threading.Thread(target=self._call_until_closed, name=f"watch {plugin}", daemon=True).start()
 
-    def enqueue(self, call: Call, size: int) -> bool:
+    def enqueue(self, call: HookCall, size: int) -> bool:
         with self._changed:
             if self.waiting >= CALLS_MAX or (self.waiting and self._bytes + size > EVENT_BYTES_MAX):
                 return False

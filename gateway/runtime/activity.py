@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.runtime.clock import Clock
 
-Kind = Literal["source", "code", "verified", "sink"]
+CountedKind = Literal["source", "code", "verified", "sink"]
 NewsKind = Literal["event", "attempt", "sink", "alarm", "job"]
 NEWS_MAX: Final = 25  # told ones between two fetches, 100 a second: nobody reads more, and each costs the ingress
 SERIES_MAX: Final = 2000  # counted ones between two fetches
@@ -36,7 +36,7 @@ class Counted(msgspec.Struct, frozen=True):
     """A count that changed since it was fetched last: whole, not only what came to it."""
 
     minute: int
-    kind: Kind
+    kind: CountedKind
     name: str
     count: Count
 
@@ -58,8 +58,8 @@ class Activity:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
-        self._counts: dict[tuple[int, Kind, str], Count] = {}
-        self._changed: set[tuple[int, Kind, str]] = set()
+        self._counts: dict[tuple[int, CountedKind, str], Count] = {}
+        self._changed: set[tuple[int, CountedKind, str]] = set()
         self._news: list[News] = []
         self._key_uses: dict[tuple[str, str], int] = {}
         self.watched = False
@@ -134,7 +134,7 @@ class Activity:
         if self.wants_news():
             self._news.append(News(self._clock.ms(), kind, source, sink, type, event, body))
 
-    def _count(self, kind: Kind, name: str) -> Count | None:
+    def _count(self, kind: CountedKind, name: str) -> Count | None:
         now = self._clock.ms()
         key = (now // 60_000, kind, name)
         count = self._counts.get(key)

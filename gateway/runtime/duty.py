@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LATE_SECONDS_MAX: Final = 300.0  # past its time, before a person is told
 
-Work = Callable[[], Awaitable[float | None]]
+DutyWork = Callable[[], Awaitable[float | None]]
 
 
 class DutyMetrics(Protocol):
@@ -43,7 +43,7 @@ class Duty:
     """One thing. `work` is a pass: the seconds to rest after it, None: `every`. A `bell` brings the next pass forward."""
 
     def __init__(
-        self, name: str, work: Work, every: float, clock: Clock, *, bell: Bell | None = None, patience: float
+        self, name: str, work: DutyWork, every: float, clock: Clock, *, bell: Bell | None = None, patience: float
     ) -> None:
         self.name = name
         self.busy = False  # a pass is under way
@@ -102,7 +102,7 @@ class Duties:
     def run_every(
         self,
         name: str,
-        work: Work,
+        work: DutyWork,
         every: float,
         *,
         first: float = 0.0,
@@ -119,7 +119,7 @@ class Duties:
     def add(
         self,
         name: str,
-        work: Work,
+        work: DutyWork,
         every: float,
         *,
         bell: Bell | None = None,

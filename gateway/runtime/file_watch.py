@@ -14,10 +14,10 @@ LOOK_SECONDS: Final = 1.0  # seconds between two looks; a change is believed whe
 
 FILE_BYTES_MAX: Final = 1024 * 1024  # bytes; a larger file is no configuration
 
-Look = tuple[str, int, int, int, int, bytes] | None
+FileState = tuple[str, int, int, int, int, bytes] | None
 
 
-def identity_of(path: Path) -> Look:
+def identity_of(path: Path) -> FileState:
     """What the file is now, behind all symlinks; None: it is not there."""
     try:
         real = os.path.realpath(path)
@@ -53,5 +53,5 @@ class FileWatch:
             self._known = now
             await self._changed()
 
-    def _looks(self) -> dict[Path, Look]:
+    def _looks(self) -> dict[Path, FileState]:
         return {path: identity_of(path) for path in self._files()}

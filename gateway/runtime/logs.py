@@ -26,7 +26,7 @@ from gateway.text.redaction import redact, redact_event, redact_start
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
-Entry = MutableMapping[str, object]
+LogEntry = MutableMapping[str, object]
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _COLOURS: Final = {"debug": "\x1b[2m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m"}
@@ -61,7 +61,7 @@ def configure(
     if reconfigure is not None:  # because a character that the terminal does not know must not lose the line
         reconfigure(errors="backslashreplace")
     encoding = (getattr(given, "encoding", None) or "utf-8").lower().replace("-", "")
-    render: Callable[[Entry], str]
+    render: Callable[[LogEntry], str]
     if format == "text" or (format == "auto" and terminal):
         render = TextRenderer(colours=terminal)
     else:
@@ -156,10 +156,10 @@ def _hear_what_nobody_caught() -> None:
 class LineRenderer:
     """The last processor: completes an entry, hides what is secret, renders it as one line."""
 
-    def __init__(self, render: Callable[[Entry], str]) -> None:
+    def __init__(self, render: Callable[[LogEntry], str]) -> None:
         self._render = render
 
-    def __call__(self, logger: object, method: str, entry: Entry) -> str:
+    def __call__(self, logger: object, method: str, entry: LogEntry) -> str:
         """The line. Never raises: of what cannot be written out, at least the event is said."""
         event = entry.pop("event", "")
         level = "error" if method == "exception" else "warning" if method == "warn" else method
@@ -190,7 +190,7 @@ class TextRenderer:
     def __init__(self, *, colours: bool = False) -> None:
         self._colours = colours
 
-    def __call__(self, entry: Entry) -> str:
+    def __call__(self, entry: LogEntry) -> str:
         ts = str(entry.pop("ts")).replace("T", " ")
         level = str(entry.pop("level"))
         event = visible(str(entry.pop("event")))
@@ -212,7 +212,7 @@ class JsonRenderer:
         # because a stream that is not UTF-8 would write escapes that JSON does not know
         self._ascii = ascii
 
-    def __call__(self, entry: Entry) -> str:
+    def __call__(self, entry: LogEntry) -> str:
         return visible_json(entry, ascii=self._ascii)
 
 
@@ -227,7 +227,7 @@ class LibraryHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             # the event's name is ours and constant; what a library says may hold anything
-            entry: Entry = {"event": "library", "logger": record.name, "detail": record.getMessage()}
+            entry: LogEntry = {"event": "library", "logger": record.name, "detail": record.getMessage()}
             if record.exc_info:
                 entry["exc_info"] = record.exc_info
             self._writer.write_line(self._line(None, record.levelname.lower(), entry))

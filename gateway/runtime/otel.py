@@ -30,7 +30,7 @@ from opentelemetry.trace import Span as SdkSpan
 from gateway.runtime.failure_shield import harmless
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.logs import once_in
-from gateway.runtime.traces import Attributes, Kind
+from gateway.runtime.traces import Attributes, SpanSide
 from gateway.text.trace_context import TraceContext
 from gateway.version import __version__
 
@@ -86,7 +86,7 @@ class OtelTraces:
     def start(
         self,
         name: str,
-        kind: Kind,
+        kind: SpanSide,
         parent: TraceContext | None,
         attributes: Attributes,
         links: Sequence[TraceContext] = (),

@@ -10,7 +10,7 @@ from gateway.text.trace_context import TraceContext
 
 Attributes = Mapping[str, str | int | float | bool]
 
-Kind = Literal["server", "client"]
+SpanSide = Literal["server", "client"]
 
 
 class Span(Protocol):
@@ -43,7 +43,7 @@ class Traces(Protocol):
     def start(
         self,
         name: str,
-        kind: Kind,
+        kind: SpanSide,
         parent: TraceContext | None,
         attributes: Attributes,
         links: Sequence[TraceContext] = (),
@@ -62,7 +62,7 @@ class NoTraces:
     def start(
         self,
         name: str,
-        kind: Kind,
+        kind: SpanSide,
         parent: TraceContext | None,
         attributes: Attributes,
         links: Sequence[TraceContext] = (),

@@ -140,10 +140,10 @@ def _place(text: str, literal: str | None) -> str:
 
 
 _decode_fast: Final = msgspec.json.Decoder().decode
-_Key = Annotated[str, msgspec.Meta(max_length=KEY_CHARS_MAX)]
-_Text = Annotated[str, msgspec.Meta(max_length=TEXT_BYTES_MAX // 4)]
+_JsonKey = Annotated[str, msgspec.Meta(max_length=KEY_CHARS_MAX)]
+_JsonText = Annotated[str, msgspec.Meta(max_length=TEXT_BYTES_MAX // 4)]
 _Integer = Annotated[int, msgspec.Meta(ge=-INTEGER_MAX, le=INTEGER_MAX)]
-_FLAT: Final[object] = dict[_Key, _Text | _Integer | float | bool | None]
+_FLAT: Final[object] = dict[_JsonKey, _JsonText | _Integer | float | bool | None]
 _flat: Final[Callable[[bytes], dict[str, object]]] = msgspec.json.Decoder(_FLAT).decode
 
 

@@ -46,7 +46,7 @@ class AnswerLike(Protocol):
     def media_type(self) -> str: ...
 
 
-Answered = Callable[[AnswerLike | BaseException], None]
+TellAnswer = Callable[[AnswerLike | BaseException], None]
 """Hears once what became of a callback: its answer, a Problem that was counted, or a mistake of ours."""
 
 
@@ -74,7 +74,7 @@ class Behind(Protocol):
     @property
     def metrics(self) -> Exposition: ...
 
-    def take_callback(self, endpoint: Any, callback: Callback, answered: Answered) -> None:
+    def take_callback(self, endpoint: Any, callback: Callback, answered: TellAnswer) -> None:
         """Take it; `answered` hears after the commit."""
 
     def count_refusal(self, source: str | None, problem: Problem) -> None:

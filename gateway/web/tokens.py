@@ -19,7 +19,7 @@ FAILURES_MAX: Final = 100  # a minute
 WINDOW_SECONDS: Final = 60.0
 PEERS_MAX: Final = 1024  # addresses remembered
 
-Role = Literal["read", "operate", "pull"]
+TokenRole = Literal["read", "operate", "pull"]
 
 
 class TokenLike(Protocol):
@@ -30,7 +30,7 @@ class TokenLike(Protocol):
     @property
     def token(self) -> Revealing: ...
     @property
-    def role(self) -> Role: ...
+    def role(self) -> TokenRole: ...
     @property
     def sinks(self) -> Sequence[str]:
         """Where a consumer fetches from."""
@@ -42,7 +42,7 @@ class Revealing(Protocol):
     def reveal(self) -> str: ...
 
 
-def may_not(token: TokenLike, role: Role) -> str:
+def may_not(token: TokenLike, role: TokenRole) -> str:
     """Why the holder of a token may not do what is for this role; nothing: it may."""
     if role == "pull":
         return "" if token.role == "pull" else f"the token {token.name!r} is no consumer's: its role is not `pull`"
@@ -61,7 +61,7 @@ class Tokens:
         self._all = SlidingWindow(WINDOW_SECONDS)
         self._peers = SlidingWindows(WINDOW_SECONDS, PEERS_MAX)
 
-    def check(self, request: Request, role: Role) -> TokenLike:
+    def check(self, request: Request, role: TokenRole) -> TokenLike:
         """The token of the caller, sent along or signed in with. Raises Problem: 404 where no token is configured, 400,
         401, 403, 429."""
         self.refuse_in_query(request)

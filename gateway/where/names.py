@@ -21,11 +21,11 @@ _METHODS: Final = (
 _TYPE_NAMES: Final = ("bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint")
 _OPEN: Final = ("extra",)  # whatever the vendor sends
 
-Shape = Any
+ValueShape = Any
 """What is known of a value: a dict of fields, [shape of the elements], a scalar of the sample, or None: anything."""
 
 
-def shape_of_event() -> Mapping[str, Shape]:
+def shape_of_event() -> Mapping[str, ValueShape]:
     """Every field the JSON of an event can have, taken from the code that writes it."""
     everything = sample(RECORDING_ARCHIVED, error=Fault(code="x", message="x")).replace(alarm=sample(SINK_DOWN).alarm)
     (file,) = everything.files
@@ -38,7 +38,7 @@ def shape_of_event() -> Mapping[str, Shape]:
     return {"event": _shape(cloudevents.to_document(everything))}
 
 
-def _shape(value: object) -> Shape:
+def _shape(value: object) -> ValueShape:
     if isinstance(value, dict):
         return {key: None if key in _OPEN else _shape(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -46,7 +46,7 @@ def _shape(value: object) -> Shape:
     return value if value is not None else "text"
 
 
-def misnamed(tree: CelNode, names: Mapping[str, Shape] | None = None) -> Iterator[WhereError]:
+def misnamed(tree: CelNode, names: Mapping[str, ValueShape] | None = None) -> Iterator[WhereError]:
     """Every name, field and function of the expression that does not exist, each with a near miss.
 
     `names` are the names there are, with their shapes; None: `event` alone.
@@ -84,7 +84,7 @@ class _ShapeReader:
     def __init__(self) -> None:
         self.errors: list[WhereError] = []
 
-    def shape(self, node: CelNode | None, names: Mapping[str, Shape]) -> Shape:
+    def shape(self, node: CelNode | None, names: Mapping[str, ValueShape]) -> ValueShape:
         if node is None:
             return None
         if node.kind == "name":
@@ -105,7 +105,7 @@ class _ShapeReader:
             return [shapes[0] if shapes and all(shape == shapes[0] for shape in shapes) else None]
         return None
 
-    def _name(self, node: CelNode, names: Mapping[str, Shape]) -> Shape:
+    def _name(self, node: CelNode, names: Mapping[str, ValueShape]) -> ValueShape:
         if node.word in names:
             return names[node.word]
         if node.word not in _TYPE_NAMES:
@@ -114,7 +114,7 @@ class _ShapeReader:
             self._wrong(f"there is no name {node.word!r}", advice, node)
         return None
 
-    def _field(self, of: Shape, field: str, node: CelNode) -> Shape:
+    def _field(self, of: ValueShape, field: str, node: CelNode) -> ValueShape:
         if of is None:
             return None
         if not isinstance(of, dict):
@@ -129,7 +129,7 @@ class _ShapeReader:
         self._wrong(f"there is no field {field!r}", advice, node)
         return None
 
-    def _call(self, node: CelNode, names: Mapping[str, Shape]) -> Shape:
+    def _call(self, node: CelNode, names: Mapping[str, ValueShape]) -> ValueShape:
         target, *arguments = node.parts
         known = _FUNCTIONS if target is None else _METHODS
         if node.word not in known:
@@ -151,7 +151,7 @@ class _ShapeReader:
         self.errors.append(WhereError(detail, advice, node.column))
 
 
-def _paths(shape: Shape, field: str, path: str = "") -> Iterator[str]:
+def _paths(shape: ValueShape, field: str, path: str = "") -> Iterator[str]:
     """Where else a field of this name is."""
     if isinstance(shape, dict):
         if field in shape:

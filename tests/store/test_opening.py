@@ -14,7 +14,7 @@ from gateway.runtime.clock import FrozenClock
 from gateway.store.engine import migrations
 from gateway.store.engine.patience import NotYet, awaited, patiently
 from gateway.store.engine.session import Session
-from gateway.store.sqlite.session import Role, SqliteSession, make_file
+from gateway.store.sqlite.session import SessionRole, SqliteSession, make_file
 from gateway.store.store import Store
 from gateway.text.store_address import parse_address
 from tests import threads
@@ -96,7 +96,7 @@ def test_opening_waits_for_whoever_is_making_the_same_file_at_that_moment(clock:
     """The change to WAL does not honour the busy time-out, and a look between two of the maker's steps sees neither."""
     failed: list[BaseException] = []
 
-    def use(path: Path, barrier: threading.Barrier, role: Role) -> None:
+    def use(path: Path, barrier: threading.Barrier, role: SessionRole) -> None:
         try:
             barrier.wait()
             opened = SqliteSession(path, role, clock)
@@ -108,7 +108,7 @@ def test_opening_waits_for_whoever_is_making_the_same_file_at_that_moment(clock:
         except BaseException as error:
             failed.append(error)
 
-    roles: list[Role] = ["writer"] * 6 + ["admin", "reader"] * 2
+    roles: list[SessionRole] = ["writer"] * 6 + ["admin", "reader"] * 2
     with tempfile.TemporaryDirectory(dir=folder_of("").parent) as folder:  # in memory, where chance has many rounds
         for number in range(60):
             make_file(path := Path(folder) / f"{number}.db")

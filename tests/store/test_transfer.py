@@ -134,7 +134,7 @@ class Killed(BaseException):
     pass
 
 
-def killing(after: int) -> transfers.Begin:
+def killing(after: int) -> transfers.BeginPart:
     """Progress that ends the process after so many rows, as far as the code can tell."""
     left = after
 

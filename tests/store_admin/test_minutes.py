@@ -9,7 +9,7 @@ import pytest
 
 from gateway.admin.news_exchange import NewsExchange
 from gateway.admin.stream import LiveHub
-from gateway.runtime.activity import Activity, Count, Counted, Kind
+from gateway.runtime.activity import Activity, Count, Counted, CountedKind
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin import minutes
 from gateway.store.engine.session import Session
@@ -21,7 +21,7 @@ WEEK = 7 * 24 * 60
 
 def week(session: Session) -> None:
     """What two gateways counted in a week, a minute of every hour or two."""
-    kinds: tuple[Kind, ...] = ("source", "verified")
+    kinds: tuple[CountedKind, ...] = ("source", "verified")
     for owner in ("a", "b"):
         counts = [
             Counted(minute, kind, "live", Count(total=3, good=2, bad=1, dead=1, last_at=minute * 60_000, spread=[1, 2]))

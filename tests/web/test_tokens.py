@@ -11,14 +11,14 @@ from starlette.requests import Request
 from gateway.errors import Problem
 from gateway.runtime.clock import FrozenClock
 from gateway.text.secret import Secret
-from gateway.web.tokens import FAILURES_MAX, PEER_FAILURES_MAX, Role, Tokens
+from gateway.web.tokens import FAILURES_MAX, PEER_FAILURES_MAX, TokenRole, Tokens
 
 
 @dataclass(frozen=True)
 class Holder:
     name: str
     token: Secret
-    role: Role
+    role: TokenRole
 
 
 OPERATE = Holder("deploy", Secret("o" * 40), "operate")
@@ -32,7 +32,7 @@ def request(*authorization: str, peer: str = "192.0.2.1", query: str = "") -> Re
     )
 
 
-def code(tokens: Tokens, asked: Request, role: Role = "operate") -> int:
+def code(tokens: Tokens, asked: Request, role: TokenRole = "operate") -> int:
     try:
         tokens.check(asked, role)
     except Problem as problem:

@@ -27,7 +27,7 @@ from gateway.runtime.clock import Clock
 from gateway.version import __version__
 
 if TYPE_CHECKING:
-    from gateway.cli.invocation import Service
+    from gateway.cli.invocation import StoreService
 
 ARGUMENTS_BYTES_MAX: Final = 128 * 1024
 ANSWER_SECONDS_MAX: Final = 60.0
@@ -49,7 +49,7 @@ OUTPUT: Final[Mapping[str, object]] = {
     },
     "required": ["notice"],
 }
-Answer = Callable[["Service", Any], Mapping[str, object]]
+ToolFunction = Callable[["StoreService", Any], Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class AssistantTool:
 
     described: protocol.Tool
     asked: type[BaseModel]
-    answer: Answer
+    answer: ToolFunction
 
 
 def tools_of(*, operate: bool, clock: Clock) -> Mapping[str, AssistantTool]:
@@ -89,7 +89,7 @@ def tools_of(*, operate: bool, clock: Clock) -> Mapping[str, AssistantTool]:
 
 
 def _tool(
-    name: str, title: str, description: str, asked: type[BaseModel], answer: Answer, *, changes: bool
+    name: str, title: str, description: str, asked: type[BaseModel], answer: ToolFunction, *, changes: bool
 ) -> AssistantTool:
     described = protocol.Tool(
         name=name,
@@ -111,11 +111,11 @@ def _tool(
 class AssistantServer:
     """Asks `opened` for the admin side when it is first needed, and asks that side in one thread."""
 
-    def __init__(self, opened: Callable[[], Service], *, operate: bool, clock: Clock | None = None) -> None:
+    def __init__(self, opened: Callable[[], StoreService], *, operate: bool, clock: Clock | None = None) -> None:
         self._opened = opened
         self._tools = tools_of(operate=operate, clock=clock or Clock())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="assistant")
-        self._service: Service | None = None
+        self._service: StoreService | None = None
         self.protocol: Server[object] = Server(
             "recording-gateway",
             version=__version__,

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gateway.admin.act_results import OneDone
 from gateway.admin.allowance import Allowance
-from gateway.admin.queries import Ref, Text
+from gateway.admin.queries import FilterText, Ref
 from gateway.admin.requests import ReplayCommand
 from gateway.cli.assistant.confirmations import HOLDS_SECONDS, Confirmations
 from gateway.cli.assistant.questions import Arguments, delivery_fields
@@ -18,7 +18,7 @@ from gateway.errors import Problem
 from gateway.runtime.clock import Clock
 
 if TYPE_CHECKING:
-    from gateway.cli.invocation import Service
+    from gateway.cli.invocation import StoreService
 
 CHANGES_PER_MINUTE_MAX: Final = 10
 Act = Literal["retry_delivery", "cancel_delivery", "replay_event", "pause_sink", "resume_sink"]
@@ -29,7 +29,7 @@ class PreviewChange(Arguments):
 
     act: Annotated[Act, Field(description="What to do.")]
     target: Annotated[Ref, Field(description="The id of one delivery, the ref of one event, or the name of one sink.")]
-    to: Annotated[Text | None, Field(description="replay_event: only to this sink.")] = None
+    to: Annotated[FilterText | None, Field(description="replay_event: only to this sink.")] = None
 
 
 class MakeChange(PreviewChange):
@@ -64,7 +64,7 @@ class Changes:
         self._confirmations = Confirmations(clock)
         self._allowance = Allowance(CHANGES_PER_MINUTE_MAX, clock)
 
-    def preview(self, service: Service, asked: PreviewChange) -> Mapping[str, object]:
+    def preview(self, service: StoreService, asked: PreviewChange) -> Mapping[str, object]:
         """What it would do. Raises GatewayError where it could not be done."""
         shown = _shown(service, asked)
         return {
@@ -77,7 +77,7 @@ class Changes:
             "expires_in_seconds": round(HOLDS_SECONDS),
         }
 
-    def make(self, service: Service, asked: MakeChange) -> Mapping[str, object]:
+    def make(self, service: StoreService, asked: MakeChange) -> Mapping[str, object]:
         """Do it. Raises NotConfirmed, GatewayError where it cannot be done."""
         shown = _shown(service, asked)
         self._confirmations.take_back(asked.confirmation, shown.bound)
@@ -86,7 +86,7 @@ class Changes:
         return {"act": shown.act, "target": shown.target, "done": done.done, "text": done.text}
 
 
-def _shown(service: Service, asked: PreviewChange) -> PreviewedChange:
+def _shown(service: StoreService, asked: PreviewChange) -> PreviewedChange:
     if asked.to is not None and asked.act != "replay_event":
         raise Problem(400, "unknown_value", "`to` goes with replay_event")
     if asked.act in ("retry_delivery", "cancel_delivery"):
@@ -94,7 +94,7 @@ def _shown(service: Service, asked: PreviewChange) -> PreviewedChange:
     return _of_event(service, asked) if asked.act == "replay_event" else _of_sink(service, asked)
 
 
-def _of_delivery(service: Service, asked: PreviewChange) -> PreviewedChange:
+def _of_delivery(service: StoreService, asked: PreviewChange) -> PreviewedChange:
     if not (asked.target.isascii() and asked.target.isdigit() and len(asked.target) <= 18):
         raise Problem(400, "unknown_value", "target: the id of a delivery is a number")
     delivery = service.delivery(int(asked.target))
@@ -114,7 +114,7 @@ def _of_delivery(service: Service, asked: PreviewChange) -> PreviewedChange:
     return PreviewedChange(asked.act, str(delivery.id), None, will, stood, now)
 
 
-def _of_event(service: Service, asked: PreviewChange) -> PreviewedChange:
+def _of_event(service: StoreService, asked: PreviewChange) -> PreviewedChange:
     detail = service.event(asked.target)
     if detail.item.held is not None:
         raise Problem(409, "not_possible", "it is held: a person has to look at it and release it")
@@ -135,7 +135,7 @@ def _of_event(service: Service, asked: PreviewChange) -> PreviewedChange:
     return PreviewedChange(asked.act, f"{detail.item.source}:{detail.item.ref}", asked.to, will, stood, now)
 
 
-def _of_sink(service: Service, asked: PreviewChange) -> PreviewedChange:
+def _of_sink(service: StoreService, asked: PreviewChange) -> PreviewedChange:
     sink = service.sink(asked.target)
     paused = sink.state == "paused"
     if paused == (asked.act == "pause_sink"):
@@ -150,7 +150,7 @@ def _of_sink(service: Service, asked: PreviewChange) -> PreviewedChange:
     return PreviewedChange(asked.act, sink.name, None, will, (sink.state,), {name: fields[name] for name in kept})
 
 
-def _done(service: Service, shown: PreviewedChange) -> OneDone:
+def _done(service: StoreService, shown: PreviewedChange) -> OneDone:
     match shown.act:
         case "retry_delivery":
             return service.retry(int(shown.target))

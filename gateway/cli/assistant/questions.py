@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.admin.queries import DeliveryQuery, EventQuery, Ref, RefusedQuery, Text, When
+from gateway.admin.queries import DeliveryQuery, EventQuery, FilterText, Ref, RefusedQuery, When
 from gateway.admin.requests import RouteCommand
 from gateway.admin.results import DeliveryDetail, EventDetail
 from gateway.states import DeadReason, DeliveryState
 from gateway.text.mask import masked_event
 
 if TYPE_CHECKING:
-    from gateway.cli.invocation import Service
+    from gateway.cli.invocation import StoreService
 
 LIMIT_DEFAULT: Final = 20
 LIMIT_MAX: Final = 50
@@ -43,16 +43,16 @@ class OfPage(Arguments):
 class FindEvents(OfPage):
     """Which events."""
 
-    type: Annotated[Text | None, Field(description="A glob of types, such as recording.file.*")] = None
-    source: Annotated[Text | None, Field(description="A source's name, or a glob.")] = None
-    stream: Annotated[Text | None, Field(description="A glob of stream names.")] = None
+    type: Annotated[FilterText | None, Field(description="A glob of types, such as recording.file.*")] = None
+    source: Annotated[FilterText | None, Field(description="A source's name, or a glob.")] = None
+    stream: Annotated[FilterText | None, Field(description="A glob of stream names.")] = None
     state: Annotated[
         DeliveryState | Literal["unrouted"] | None, Field(description="Any of its deliveries is so, or it has none.")
     ] = None
     held: Annotated[bool | None, Field(description="true: only events that wait for a person.")] = None
     since: Annotated[When | None, Field(description="A time (RFC 3339), or how long ago, such as 90m or 2d.")] = None
     until: Annotated[When | None, Field(description="The same, as the end.")] = None
-    q: Annotated[Text | None, Field(description="The beginning of an event's id, or of a stream's name.")] = None
+    q: Annotated[FilterText | None, Field(description="The beginning of an event's id, or of a stream's name.")] = None
 
 
 class OneEvent(Arguments):
@@ -70,7 +70,7 @@ class OneDelivery(Arguments):
 class FindDead(OfPage):
     """Which dead letters."""
 
-    sink: Annotated[Text | None, Field(description="Of this sink.")] = None
+    sink: Annotated[FilterText | None, Field(description="Of this sink.")] = None
     reason: Annotated[DeadReason | None, Field(description="Why they are dead.")] = None
     since: Annotated[When | None, Field(description="Of events that came since: a time, or how long ago.")] = None
 
@@ -78,7 +78,7 @@ class FindDead(OfPage):
 class FindRefused(OfPage):
     """Which refused callbacks."""
 
-    source: Annotated[Text | None, Field(description="Of this source.")] = None
+    source: Annotated[FilterText | None, Field(description="Of this source.")] = None
 
 
 class OneRefused(Arguments):
@@ -95,23 +95,23 @@ class Question:
     title: str
     description: str
     asked: type[BaseModel]
-    answer: Callable[[Service, Any], Mapping[str, object]]
+    answer: Callable[[StoreService, Any], Mapping[str, object]]
 
 
-def _status(service: Service, asked: NoArguments) -> Mapping[str, object]:
+def _status(service: StoreService, asked: NoArguments) -> Mapping[str, object]:
     seen = service.overview("1h").model_dump(mode="json")
     kept = ("at", "version", "running", "now", "last_1h", "last_24h")
     needs = [{name: one[name] for name in ("kind", "about", "count", "text", "since")} for one in seen["attention"]]
     return {name: seen[name] for name in kept} | {"needs_a_person": needs}
 
 
-def _find_events(service: Service, asked: FindEvents) -> Mapping[str, object]:
+def _find_events(service: StoreService, asked: FindEvents) -> Mapping[str, object]:
     given = asked.model_dump(exclude_none=True)
     lists = {name: [given[name]] for name in ("type", "source", "stream") if name in given}
     return service.events(EventQuery.model_validate(given | lists)).model_dump(mode="json")
 
 
-def _show_event(service: Service, asked: OneEvent) -> Mapping[str, object]:
+def _show_event(service: StoreService, asked: OneEvent) -> Mapping[str, object]:
     detail = service.event(asked.ref)
     return {
         "item": detail.item.model_dump(mode="json"),
@@ -122,7 +122,7 @@ def _show_event(service: Service, asked: OneEvent) -> Mapping[str, object]:
     }
 
 
-def _why(service: Service, asked: OneEvent) -> Mapping[str, object]:
+def _why(service: StoreService, asked: OneEvent) -> Mapping[str, object]:
     detail = service.event(asked.ref)
     return {
         "event": detail.item.model_dump(mode="json"),
@@ -145,12 +145,12 @@ def delivery_fields(delivery: DeliveryDetail) -> dict[str, object]:
     return shown | {"last_attempts": fields["history"][-ATTEMPTS_MAX:]}
 
 
-def _show_delivery(service: Service, asked: OneDelivery) -> Mapping[str, object]:
+def _show_delivery(service: StoreService, asked: OneDelivery) -> Mapping[str, object]:
     delivery = service.delivery(asked.id)
     return {"event_ref": delivery.event_ref, "subject": delivery.subject} | delivery_fields(delivery)
 
 
-def _dead(service: Service, asked: FindDead) -> Mapping[str, object]:
+def _dead(service: StoreService, asked: FindDead) -> Mapping[str, object]:
     given = asked.model_dump(exclude_none=True)
     lists = {name: [given[name]] for name in ("sink",) if name in given}
     page = service.deliveries(DeliveryQuery.model_validate({"state": "dead"} | given | lists)).model_dump(mode="json")
@@ -158,30 +158,30 @@ def _dead(service: Service, asked: FindDead) -> Mapping[str, object]:
     return {"dead_by_sink": by_sink} | page
 
 
-def _sinks(service: Service, asked: NoArguments) -> Mapping[str, object]:
+def _sinks(service: StoreService, asked: NoArguments) -> Mapping[str, object]:
     return {"items": service.sinks().model_dump(mode="json")["items"]}
 
 
-def _sources(service: Service, asked: NoArguments) -> Mapping[str, object]:
+def _sources(service: StoreService, asked: NoArguments) -> Mapping[str, object]:
     items = service.sources().model_dump(mode="json")["items"]
     for item in items:
         del item["callback_url"]  # its path can be a second key
     return {"items": items}
 
 
-def _find_refused(service: Service, asked: FindRefused) -> Mapping[str, object]:
+def _find_refused(service: StoreService, asked: FindRefused) -> Mapping[str, object]:
     page = service.refused(RefusedQuery.model_validate(asked.model_dump(exclude_none=True))).model_dump(mode="json")
     for item in page["items"]:
         del item["path"]
     return page
 
 
-def _show_refused(service: Service, asked: OneRefused) -> Mapping[str, object]:
+def _show_refused(service: StoreService, asked: OneRefused) -> Mapping[str, object]:
     detail = service.refusal(asked.id).model_dump(mode="json")
     return {name: value for name, value in detail.items() if name not in ("headers", "body", "path", "masked")}
 
 
-def _try_routes(service: Service, asked: RouteCommand) -> Mapping[str, object]:
+def _try_routes(service: StoreService, asked: RouteCommand) -> Mapping[str, object]:
     return service.route(dict(asked.event), asked.config).model_dump(mode="json")
 
 

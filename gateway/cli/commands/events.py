@@ -182,8 +182,8 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
     _explain(event, when)
 
 
-def _short(admin: StoreQueries) -> output.Prepare[EventRow]:
-    def prepare(columns: output.Columns[EventRow], rows: Sequence[EventRow]) -> output.Columns[EventRow]:
+def _short(admin: StoreQueries) -> output.PrepareColumns[EventRow]:
+    def prepare(columns: output.TableColumns[EventRow], rows: Sequence[EventRow]) -> output.TableColumns[EventRow]:
         short = admin.short_refs((row.ref, row.id, row.source) for row in rows)
         return {**columns, "id": lambda row: short[row.ref, row.source]}
 

@@ -12,7 +12,7 @@ import click
 
 from gateway.cli import output
 from gateway.cli.context import config_option, names, pass_invocation
-from gateway.cli.durations import Duration
+from gateway.cli.durations import DurationType
 from gateway.cli.invocation import Invocation
 from gateway.cli.remote_client import Remote, checked
 from gateway.errors import GatewayError
@@ -32,7 +32,7 @@ TIMEOUT = timedelta(seconds=30)
 )
 @click.option(
     "--timeout",
-    type=Duration(timedelta(seconds=1), timedelta(hours=1)),
+    type=DurationType(timedelta(seconds=1), timedelta(hours=1)),
     default=TIMEOUT,
     metavar="DURATION",
     help="How long one answer may take. Default: 30s.",

@@ -12,7 +12,7 @@ import click
 from gateway.admin.timestamps import stamp
 from gateway.cli import output
 from gateway.cli.context import config_option, names, pass_invocation
-from gateway.cli.durations import Duration
+from gateway.cli.durations import DurationType
 from gateway.cli.invocation import Invocation
 from gateway.cli.table import table
 from gateway.text.escaping import visible, visible_json
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--since",
-    type=Duration(timedelta(hours=1), timedelta(days=30)),
+    type=DurationType(timedelta(hours=1), timedelta(days=30)),
     metavar="DURATION",
     help="How far back, such as 2d. Default: `since` of its `reconcile:`.",
 )

@@ -15,7 +15,7 @@ from gateway.text.escaping import visible_json
 
 if TYPE_CHECKING:
     from gateway.admin.recording_reads import RecordingItem
-    from gateway.cli.invocation import Service
+    from gateway.cli.invocation import StoreService
 
 FILES_SHOWN_MAX: Final = 20  # as text; --json has more
 _LINKS: Final = ("download_url", "play_url")
@@ -112,7 +112,7 @@ def _file_text(file: Mapping[str, object]) -> list[tuple[str, object]]:
     return [*pairs, *((name, redact(str(file[name]))) for name in _LINKS if file.get(name))]
 
 
-def _page(service: Service, filters: dict[str, Any], limit: int, before: int | None) -> Sequence[RecordingItem]:
+def _page(service: StoreService, filters: dict[str, Any], limit: int, before: int | None) -> Sequence[RecordingItem]:
     """A whole page, though a search may come back short where its time was up."""
     from gateway.admin.cursor import cursor
     from gateway.admin.recording_reads import RecordingQuery

@@ -12,7 +12,7 @@ import click
 
 from gateway.cli import output
 from gateway.cli.context import config_option, pass_invocation
-from gateway.cli.durations import Duration
+from gateway.cli.durations import DurationType
 from gateway.cli.invocation import Invocation
 from gateway.errors import GatewayError
 from gateway.text.escaping import visible
@@ -32,7 +32,7 @@ KEYS: Final = "q quit  p pause  any other key: now"
 @click.command(short_help="The gateway at a glance, live.")
 @click.option(
     "--every",
-    type=Duration(EVERY_MIN, EVERY_MAX),
+    type=DurationType(EVERY_MIN, EVERY_MAX),
     metavar="DURATION",
     default="2s",
     show_default=True,

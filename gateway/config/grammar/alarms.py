@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from gateway.config.grammar.identifiers import Name
+from gateway.config.grammar.identifiers import ConfiguredName
 from gateway.config.grammar.routes import MatchSettings, RouteSettings
 from gateway.config.grammar.section import Section
 from gateway.fields import ONE_OR_MANY, Duration, Globs, Language, between, parse_duration
@@ -32,7 +32,7 @@ class AlarmSettings(Section):
     """Alarms are events, and go through routes whose `type` names them. This is short for one such route."""
 
     to: Annotated[
-        tuple[Name, ...],
+        tuple[ConfiguredName, ...],
         ONE_OR_MANY,
         Field(
             description="The sinks that get alarms, beside those of routes. Without it they are only kept and shown."

@@ -10,8 +10,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.config.grammar.identifiers import Name
-from gateway.config.grammar.network import Host, Mode, Network
+from gateway.config.grammar.identifiers import ConfiguredName
+from gateway.config.grammar.network import FileMode, Host, Network
 from gateway.config.grammar.section import Section
 from gateway.fields import ConfigPath, Duration, Secret, Size, Url, between, parse_duration, parse_size, secret
 
@@ -42,7 +42,7 @@ class ListenerAddress(Section):
     uds: Annotated[
         ConfigPath | None, Field(description="Path of a unix socket to listen on, instead of host and port.")
     ] = None
-    uds_mode: Annotated[Mode, Field(description="Permissions of the unix socket, in octal digits.")] = 0o660
+    uds_mode: Annotated[FileMode, Field(description="Permissions of the unix socket, in octal digits.")] = 0o660
 
     @field_validator("uds")
     @classmethod
@@ -118,7 +118,7 @@ class ServerSettings(ListenerAddress):
 class TokenSettings(Section):
     """One admin token."""
 
-    name: Annotated[Name, Field(description="What logs call the holder of this token.")]
+    name: Annotated[ConfiguredName, Field(description="What logs call the holder of this token.")]
     token: Annotated[Secret, secret(min_length=32), Field(description="The token itself: at least 32 characters.")]
     role: Annotated[
         Literal["read", "operate", "pull"],
@@ -128,7 +128,8 @@ class TokenSettings(Section):
         ),
     ] = "read"
     sinks: Annotated[
-        tuple[Name, ...], Field(description="With the role `pull`: the sinks of the type pull that it fetches from.")
+        tuple[ConfiguredName, ...],
+        Field(description="With the role `pull`: the sinks of the type pull that it fetches from."),
     ] = ()
 
     @model_validator(mode="after")

@@ -102,7 +102,7 @@ AllowFrom = Annotated[
 ]
 """Networks and files of networks, or one such file."""
 
-Mode = Annotated[
+FileMode = Annotated[
     int,
     BeforeValidator(_mode),
     _AsText(),
@@ -111,10 +111,10 @@ Mode = Annotated[
 ]
 
 
-Address = str | tuple[str, int]
+BindAddress = str | tuple[str, int]
 
 
-def overlap(left: Address, right: Address) -> bool:
+def overlap(left: BindAddress, right: BindAddress) -> bool:
     """Whether two listeners' addresses, (host, port) or a path, cannot both be had. Port 0 is a free one, so never the same."""
     if isinstance(left, str) or isinstance(right, str):
         return bool(left == right)

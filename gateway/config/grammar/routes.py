@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.config.grammar.identifiers import EventForm, Name, RouteName
+from gateway.config.grammar.identifiers import ConfiguredName, EventForm, RouteName
 from gateway.config.grammar.section import Section
 from gateway.fields import ONE_OR_MANY, ConfigPath, Globs
 
@@ -40,7 +40,7 @@ class RouteSettings(Section):
         MatchSettings, Field(alias="match", description="Conditions by field; without any, everything matches.")
     ] = MatchSettings()
     where: Annotated[str | None, Field(description="A CEL expression over `event`; only `true` matches.")] = None
-    to: Annotated[tuple[Name, ...], ONE_OR_MANY, Field(description="The sinks that get what matches.")] = ()
+    to: Annotated[tuple[ConfiguredName, ...], ONE_OR_MANY, Field(description="The sinks that get what matches.")] = ()
     stop: Annotated[bool, Field(description="Whether the search ends here when this route matches.")] = False
 
     @model_validator(mode="after")
@@ -58,7 +58,7 @@ class RouteSettings(Section):
 class CallbackSettings(Section):
     """A vendor's callback in a file, for a test."""
 
-    source: Annotated[Name, Field(description="The configured source that reads it, without verification.")]
+    source: Annotated[ConfiguredName, Field(description="The configured source that reads it, without verification.")]
     file: Annotated[ConfigPath, Field(description="The file with the callback's body.")]
 
 
@@ -73,7 +73,9 @@ class TestSettings(Section):
         Field(description="CloudEvents JSON, or the flat form; what is missing gets the type's sample."),
     ] = None
     callback: Annotated[CallbackSettings | None, Field(description="A vendor's callback in a file.")] = None
-    expect: Annotated[tuple[Name, ...], ONE_OR_MANY, Field(description="The sinks, in any order; [] is none.")]
+    expect: Annotated[
+        tuple[ConfiguredName, ...], ONE_OR_MANY, Field(description="The sinks, in any order; [] is none.")
+    ]
 
     @model_validator(mode="after")
     def _one_subject(self) -> Self:

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.config.grammar.identifiers import Name
+from gateway.config.grammar.identifiers import ConfiguredName
 from gateway.config.grammar.section import Section
 from gateway.fields import Duration, NotEmpty, Secret, Size, between, parse_duration, parse_size
 from gateway.fields.event_paths import EventPaths
@@ -73,7 +73,7 @@ def _key(secret: Secret) -> Secret:
 class StoreKey(Section):
     """A key that rows are encrypted with. Its name stands in each of them."""
 
-    name: Annotated[Name, Field(description="How rows and errors name the key; another key, another name.")]
+    name: Annotated[ConfiguredName, Field(description="How rows and errors name the key; another key, another name.")]
     key: Annotated[
         Secret,
         AfterValidator(_key),
@@ -94,7 +94,7 @@ class EncryptionSettings(Section):
         ),
     ]
     lost: Annotated[
-        tuple[Name, ...],
+        tuple[ConfiguredName, ...],
         Field(
             description="Names of keys that nobody has any more: what they encrypted is given up, and the rest goes on."
         ),

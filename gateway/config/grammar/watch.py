@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.config.grammar.identifiers import Name, RouteName
+from gateway.config.grammar.identifiers import ConfiguredName, RouteName
 from gateway.config.grammar.routes import MatchSettings
 from gateway.config.grammar.section import Section
 from gateway.fields import Duration, between
@@ -56,7 +56,9 @@ class WatchSettings(Section):
         Literal["recording.overdue"],
         Field(description="What is told once; `recording.recovered` where it came after all."),
     ] = "recording.overdue"
-    source: Annotated[Name | None, Field(description="The source that should be heard, for `expect: any`.")] = None
+    source: Annotated[
+        ConfiguredName | None, Field(description="The source that should be heard, for `expect: any`.")
+    ] = None
     every: Annotated[
         Annotated[Duration, between("1m", "30d")] | None, Field(description="How long the source may be silent.")
     ] = None

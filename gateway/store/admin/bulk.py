@@ -17,7 +17,7 @@ from gateway.store.engine.batch import Bulk
 
 BATCH_ROWS_MAX: Final = 200  # rows of one transaction, because accepts wait behind it
 
-Item = TypeVar("Item")
+ItemT = TypeVar("ItemT")
 Prepared = TypeVar("Prepared")
 T = TypeVar("T")
 
@@ -66,15 +66,15 @@ class Changing(Protocol):
     def change(self, work: Callable[[Bulk], T]) -> T: ...
 
 
-Rule = Callable[[Bulk, Sequence[Item]], Sequence[ItemResult]]
+BulkRule = Callable[[Bulk, Sequence[ItemT]], Sequence[ItemResult]]
 
 
 @overload
 def run_act(
     connections: Changing,
     entry: AuditEntry,
-    items: Sequence[Item],
-    rule: Rule[Item],
+    items: Sequence[ItemT],
+    rule: BulkRule[ItemT],
     watcher: Watcher,
     *,
     summary: Callable[[Sequence[ItemResult]], str] | None = None,
@@ -83,20 +83,20 @@ def run_act(
 def run_act(
     connections: Changing,
     entry: AuditEntry,
-    items: Sequence[Item],
-    rule: Rule[Prepared],
+    items: Sequence[ItemT],
+    rule: BulkRule[Prepared],
     watcher: Watcher,
     *,
-    prepare: Callable[[Sequence[Item]], Sequence[Prepared]],
+    prepare: Callable[[Sequence[ItemT]], Sequence[Prepared]],
 ) -> Total: ...
 def run_act(
     connections: Changing,
     entry: AuditEntry,
-    items: Sequence[Item],
+    items: Sequence[ItemT],
     rule: Callable[..., Sequence[ItemResult]],
     watcher: Watcher,
     *,
-    prepare: Callable[[Sequence[Item]], Sequence[object]] = list,
+    prepare: Callable[[Sequence[ItemT]], Sequence[object]] = list,
     summary: Callable[[Sequence[ItemResult]], str] | None = None,
 ) -> Total:
     """Do one act to each, in order. Where it is stopped or fails midway, what was committed stays done and is written down.
@@ -119,9 +119,9 @@ def run_act(
 
 def _committed(
     connections: Changing,
-    batch: Sequence[Item],
-    rule: Rule[object],
-    prepare: Callable[[Sequence[Item]], Sequence[object]],
+    batch: Sequence[ItemT],
+    rule: BulkRule[object],
+    prepare: Callable[[Sequence[ItemT]], Sequence[object]],
     log: _Log,
 ) -> Iterator[Sequence[ItemResult]]:
     """The answers of one transaction; where something of it lies on a damaged page, of one for each half, so that in the end
@@ -142,16 +142,16 @@ def _committed(
         yield answers
 
 
-def each(act: Callable[[Bulk, Item], ItemResult]) -> Rule[Item]:
+def each(act: Callable[[Bulk, ItemT], ItemResult]) -> BulkRule[ItemT]:
     """The rule of a batch whose members are done one by one; StoreError is the answer of the one it cannot be done to."""
 
-    def rule(session: Bulk, batch: Sequence[Item]) -> Sequence[ItemResult]:
+    def rule(session: Bulk, batch: Sequence[ItemT]) -> Sequence[ItemResult]:
         return [_one(session, act, item) for item in batch]
 
     return rule
 
 
-def _one(session: Bulk, one: Callable[[Bulk, Item], ItemResult], item: Item) -> ItemResult:
+def _one(session: Bulk, one: Callable[[Bulk, ItemT], ItemResult], item: ItemT) -> ItemResult:
     try:
         return one(session, item)
     except StoreError as error:  # raised before anything was changed
@@ -159,7 +159,7 @@ def _one(session: Bulk, one: Callable[[Bulk, Item], ItemResult], item: Item) -> 
 
 
 def _batch(
-    session: Bulk, *, rule: Rule[object], batch: Sequence[object], log: _Log
+    session: Bulk, *, rule: BulkRule[object], batch: Sequence[object], log: _Log
 ) -> tuple[Sequence[ItemResult], int | None]:
     answers = rule(session, batch)
     return answers, log.write(session, answers)

@@ -23,7 +23,7 @@ KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12  # random: by NIST SP 800-38D one key may encrypt 2^32 values
 _CHECK_CHARS: Final = 16
 
-Row = Sequence[str | int | bytes]
+CipherRow = Sequence[str | int | bytes]
 
 
 class Cipher:
@@ -43,7 +43,7 @@ class Cipher:
         self._keys = {name: AESGCM(key) for name, key in keys.items()}
         self._broken = InvalidTag
 
-    def encrypt_text(self, column: str, row: Row, text: str, clear: str = "") -> str:
+    def encrypt_text(self, column: str, row: CipherRow, text: str, clear: str = "") -> str:
         """A text, encrypted. `clear` stays readable beside it."""
         nonce = os.urandom(_NONCE_BYTES)
         bound = _bound(column, row, self.first, clear)
@@ -52,13 +52,13 @@ class Cipher:
         )
         return f"{MARK}{self.first}{MARK}{clear}{MARK}{encrypted.decode()}"
 
-    def binary(self, column: str, row: Row, content: bytes) -> bytes:
+    def binary(self, column: str, row: CipherRow, content: bytes) -> bytes:
         """Bytes, encrypted."""
         nonce = os.urandom(_NONCE_BYTES)
         bound = _bound(column, row, self.first, "")
         return b"~%s~" % self.first.encode() + nonce + self._keys[self.first].encrypt(nonce, content, bound)
 
-    def open_text(self, column: str, row: Row, encrypted: str) -> str:
+    def open_text(self, column: str, row: CipherRow, encrypted: str) -> str:
         """What `text` encrypted. Raises StoreKeyMissing, ValueUnreadable."""
         _, name, clear, content = encrypted.split(MARK, 3)
         try:
@@ -66,12 +66,12 @@ class Cipher:
         except ValueError:
             raise _changed(column) from None
 
-    def open_binary(self, column: str, row: Row, encrypted: bytes) -> bytes:
+    def open_binary(self, column: str, row: CipherRow, encrypted: bytes) -> bytes:
         """What `binary` encrypted. Raises StoreKeyMissing, ValueUnreadable."""
         _, name, content = encrypted.split(b"~", 2) if encrypted.count(b"~") > 1 else (b"", b"", encrypted)
         return self._open(column, row, name.decode("utf-8", "replace"), "", content)
 
-    def _open(self, column: str, row: Row, name: str, clear: str, content: bytes) -> bytes:
+    def _open(self, column: str, row: CipherRow, name: str, clear: str, content: bytes) -> bytes:
         key = self._keys.get(name)
         if key is None:
             if name in self.lost:
@@ -114,7 +114,7 @@ def _changed(column: str) -> ValueUnreadable:
     )
 
 
-def _bound(column: str, row: Row, name: str, clear: str) -> bytes:
+def _bound(column: str, row: CipherRow, name: str, clear: str) -> bytes:
     parts = [part.hex() if isinstance(part, (bytes, memoryview)) else part for part in row]
     return json.dumps([column, name, clear, *parts]).encode()
 

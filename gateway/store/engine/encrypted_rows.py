@@ -86,12 +86,12 @@ def body_if_readable(session: Session, key: EventKey, body: str) -> str | None:
         return None
 
 
-def encrypt(session: Session, column: str, row: cipher.Row, text: str) -> str:
+def encrypt(session: Session, column: str, row: cipher.CipherRow, text: str) -> str:
     """A text as it is stored."""
     return text if session.cipher is None else session.cipher.encrypt_text(column, row, text)
 
 
-def decrypt(session: Session, column: str, row: cipher.Row, text: str) -> str:
+def decrypt(session: Session, column: str, row: cipher.CipherRow, text: str) -> str:
     """A stored text. Raises StoreKeyMissing, ValueUnreadable."""
     if not is_encrypted(text):
         return text
@@ -100,7 +100,7 @@ def decrypt(session: Session, column: str, row: cipher.Row, text: str) -> str:
     return session.cipher.open_text(column, row, text)
 
 
-def decrypt_bytes(session: Session, column: str, row: cipher.Row, content: bytes) -> bytes:
+def decrypt_bytes(session: Session, column: str, row: cipher.CipherRow, content: bytes) -> bytes:
     """Stored bytes of a row that is encrypted. Raises StoreKeyMissing, ValueUnreadable."""
     if session.cipher is None:
         raise StoreKeyMissing(f"{column} is encrypted, and no store.encryption.keys are given")

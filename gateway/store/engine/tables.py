@@ -16,8 +16,8 @@ import msgspec
 
 from gateway.store.engine.migrations import statements
 
-Kind = Literal["int", "text", "blob"]
-_KINDS: Final[Mapping[str, Kind]] = {"INTEGER": "int", "TEXT": "text", "BLOB": "blob"}
+ColumnKind = Literal["int", "text", "blob"]
+_KINDS: Final[Mapping[str, ColumnKind]] = {"INTEGER": "int", "TEXT": "text", "BLOB": "blob"}
 _TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
 _INDEXES: Final = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
 
@@ -35,7 +35,7 @@ class StoreTable(msgspec.Struct, frozen=True):
 
     name: str
     columns: Sequence[str]
-    kinds: Sequence[Kind]
+    kinds: Sequence[ColumnKind]
     key: Sequence[str]
     numbered: bool
     references: Sequence[Reference]
@@ -63,7 +63,7 @@ class _ColumnInfo(NamedTuple):
     """A column as `table_info` has it. `key_place`: 0, or where it stands in the key, from 1."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     key_place: int
 
 

@@ -33,7 +33,7 @@ CALL_SECONDS_MAX: Final = 0.25  # after which a call of the loop that did not co
 NOT_CALLED: Final = float("-inf")
 
 
-Answer = tuple[object, BaseException | None]  # what came of an item, or what it failed with
+ItemAnswer = tuple[object, BaseException | None]  # what came of an item, or what it failed with
 
 
 class Kind(enum.Enum):

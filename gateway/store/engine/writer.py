@@ -16,7 +16,7 @@ from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.commit_waiters import Answers
 from gateway.store.engine.reruns import pause, rerun
 from gateway.store.engine.session import Trouble
-from gateway.store.engine.write_queue import TICK_SECONDS, Answer, Item, Kind, Queue
+from gateway.store.engine.write_queue import TICK_SECONDS, Item, ItemAnswer, Kind, Queue
 from gateway.store.engine.writer_health import WriterHealth
 from gateway.store.engine.writer_link import WriterLink
 
@@ -209,7 +209,7 @@ class Writer:
             kinds.setdefault(id(item) if item.kind is Kind.CALL else item.kind, []).append(item)
         return [unit for unit in kinds.values() if unit]
 
-    def _group_commit(self, unit: list[Item]) -> list[Answer]:
+    def _group_commit(self, unit: list[Item]) -> list[ItemAnswer]:
         """Run and commit a unit; for each item its answer or its error. Never raises."""
         again = reruns = 0
         rerun_until: float | None = None
@@ -258,7 +258,7 @@ class Writer:
                 answers[n] = item.work(session)
         return [answers[n] for n in range(len(unit))]
 
-    def _failed(self, session: Bulk, unit: list[Item], error: BaseException, trouble: Trouble) -> list[Answer]:
+    def _failed(self, session: Bulk, unit: list[Item], error: BaseException, trouble: Trouble) -> list[ItemAnswer]:
         if trouble in (Trouble.ITEM, Trouble.GONE, Trouble.DAMAGED, Trouble.BUG):
             if len(unit) > 1:
                 # One of them is bad: each alone, so that the others are stored.
@@ -276,7 +276,7 @@ class Writer:
         self._health.failing(accept=_has_accept(unit))
         return [(None, StoreUnavailable(f"the store did not commit: {text}"))] * len(unit)
 
-    def _resolve(self, unit: list[Item], answers: list[Answer]) -> None:
+    def _resolve(self, unit: list[Item], answers: list[ItemAnswer]) -> None:
         waiting = [
             (item.future, *answer) for item, answer in zip(unit, answers, strict=True) if item.future is not None
         ]

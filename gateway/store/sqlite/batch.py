@@ -14,7 +14,7 @@ from gateway.store.outbox import statements as sql
 from gateway.store.outbox.groups import Groups
 from gateway.store.records import Held, Lease, NewDelivery, NewEvent, Rank
 from gateway.store.sqlite.leases import SqliteLeases, by_position
-from gateway.store.sqlite.session import Role
+from gateway.store.sqlite.session import SessionRole
 from gateway.store.sqlite.used_seals import used_seals
 
 FRESH, BEHIND, LEASED, LAST = (int(rank) for rank in (Rank.FRESH, Rank.BEHIND, Rank.LEASED, Rank.LAST))
@@ -37,7 +37,7 @@ class SqliteBulk(SqliteLeases):
 
     one_transaction = True
 
-    def __init__(self, path: Path, clock: Clock, role: Role = "writer") -> None:
+    def __init__(self, path: Path, clock: Clock, role: SessionRole = "writer") -> None:
         super().__init__(path, role, clock)
         self.tally = Tally()
         self.damaged: set[int] = set()

@@ -41,7 +41,7 @@ sqlite3.register_adapter(type(None), {None: None}.get)
 sqlite3.register_adapter(bytes, bytes)
 sqlite3.register_adapter(bool, int)
 
-Role = Literal["writer", "reader", "admin"]
+SessionRole = Literal["writer", "reader", "admin"]
 
 
 def make_file(path: Path) -> None:
@@ -62,7 +62,7 @@ class SqliteSession:
     reduced = False
     cipher: Cipher | None = None
 
-    def __init__(self, path: Path, role: Role, clock: Clock | None = None) -> None:
+    def __init__(self, path: Path, role: SessionRole, clock: Clock | None = None) -> None:
         """Open an existing file. Only the writer checkpoints: two connections that do so at one instant meet a bug of
         SQLite before 3.51.3. Raises StoreUnavailable, SchemaMismatch (not a store of ours)."""
         if sqlite3.sqlite_version_info < LIBRARY_VERSION_MIN:
@@ -89,7 +89,7 @@ class SqliteSession:
             self.close()
             raise
 
-    def _prepare(self, role: Role) -> None:
+    def _prepare(self, role: SessionRole) -> None:
         try:
             self._set_up(role)
         except sqlite3.Error as error:
@@ -97,7 +97,7 @@ class SqliteSession:
             # The change to WAL, above all, does not wait for the busy time-out.
             raise (NotYet if self.passes(error) else StoreUnavailable)(cannot_open(self.path, error)) from None
 
-    def _set_up(self, role: Role) -> None:
+    def _set_up(self, role: SessionRole) -> None:
         run = self.connection.execute
         run("BEGIN")  # both from one state, because somebody may be making the store between two looks
         (application,) = run("PRAGMA application_id").fetchone()

@@ -20,7 +20,7 @@ from gateway.store.transfer.dump_lines import (
     read_head,
     row_of_line,
 )
-from gateway.store.transfer.fill import Row
+from gateway.store.transfer.fill import FilledRow
 
 LINE_BYTES_MAX: Final = 256 * 1024 * 1024  # of one row: far above the largest body
 _END_BEGINS: Final = b'{"end":'
@@ -59,7 +59,7 @@ class ExportLines:
             raise self._wrong("it is not the head of an export of this gateway") from None
         self._refuse_columns()
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[FilledRow]:
         """Its rows. Raises StoreError where it is cut off, changed, or of another program."""
         digests = {name: RowDigest() for name in TABLES}
         while not (line := self._next()).startswith(_END_BEGINS):

@@ -30,7 +30,7 @@ BATCH_BYTES: Final = 4 * 1024 * 1024  # about so many of one commit, as lines
 ACT_OF_MIGRATE: Final = "store migrate"  # the one act that an empty store may have been done
 _MARK: Final = "SELECT value FROM meta WHERE name = 'transfer'"
 
-Row = tuple[StoreTable, Sequence[object], bytes]
+FilledRow = tuple[StoreTable, Sequence[object], bytes]
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 def fill(
-    session: FillSession, head: DumpHead, rows: Iterable[Row], end: Callable[[], DumpEnd], *, shown: str, act: AuditAct,
+    session: FillSession, head: DumpHead, rows: Iterable[FilledRow], end: Callable[[], DumpEnd], *, shown: str, act: AuditAct,
     progress: TellProgress = lambda _rows: None,
 ) -> int:  # fmt: skip
     """Fill a store to the end of a dump; how many rows were there already from an earlier try.
@@ -63,7 +63,7 @@ def fill(
     return before
 
 
-def _insert_batch(session: FillSession, mark: Mark, batch: Sequence[Row]) -> None:
+def _insert_batch(session: FillSession, mark: Mark, batch: Sequence[FilledRow]) -> None:
     table, *_ = batch[0]
     with session.atomic():
         _move(session, mark, Mark(mark.of, mark.rows + len(batch)))
@@ -112,10 +112,10 @@ def _refuse_filled(session: Session, table: StoreTable, shown: str) -> None:
         )
 
 
-def _batches(rows: Iterator[Row]) -> Iterator[Sequence[Row]]:
+def _batches(rows: Iterator[FilledRow]) -> Iterator[Sequence[FilledRow]]:
     """Rows of one table each."""
     for _, of_table in itertools.groupby(rows, key=_name_of_table):
-        batch: list[Row] = []
+        batch: list[FilledRow] = []
         size = 0
         for table, row, line in of_table:
             batch.append((table, row, line))
@@ -127,7 +127,7 @@ def _batches(rows: Iterator[Row]) -> Iterator[Sequence[Row]]:
             yield batch
 
 
-def _name_of_table(row: Row) -> str:
+def _name_of_table(row: FilledRow) -> str:
     table, _, _ = row
     return table.name
 

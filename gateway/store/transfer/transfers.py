@@ -20,11 +20,11 @@ from gateway.store.transfer.two_ends import snapshot, to_fill
 from gateway.text.store_address import StoreAddress
 
 BACKUP_PAGES: Final = 2048  # pages of a step, between which progress is told
-Begin = Callable[[int], Callable[[int], object]]
+BeginPart = Callable[[int], Callable[[int], object]]
 """Told how many steps there are, gives what hears of each."""
 
 
-def export_to(address: StoreAddress, into: Callable[[bytes], object], begin: Begin) -> int:
+def export_to(address: StoreAddress, into: Callable[[bytes], object], begin: BeginPart) -> int:
     """Write a store as lines, as it is at this moment, beside a gateway that may run; how many rows. Raises StoreError."""
     with snapshot(address) as session:
         dump = Dump(session)
@@ -32,7 +32,7 @@ def export_to(address: StoreAddress, into: Callable[[bytes], object], begin: Beg
     return sum(table.rows for table in end.end.values())
 
 
-def import_from(address: StoreAddress, file: BinaryIO, shown: str, begin: Begin) -> tuple[int, int]:
+def import_from(address: StoreAddress, file: BinaryIO, shown: str, begin: BeginPart) -> tuple[int, int]:
     """Fill an empty store with an export, or go on with it: (rows that were there already, rows in all). Raises StoreError.
 
     A file that can be read twice is looked through first, so that nothing of a damaged one is put in.
@@ -58,7 +58,7 @@ def import_from(address: StoreAddress, file: BinaryIO, shown: str, begin: Begin)
     return before, rows
 
 
-def copy(source: StoreAddress, target: StoreAddress, begin: Begin) -> tuple[int, int]:
+def copy(source: StoreAddress, target: StoreAddress, begin: BeginPart) -> tuple[int, int]:
     """Copy a store that nobody serves into an empty one, or go on with it: (rows that were there already, rows in all)."""
     if _same(source, target):
         raise StoreError(f"{source.shown} is to be copied onto itself: name another place")
@@ -84,7 +84,7 @@ def _same(source: StoreAddress, target: StoreAddress) -> bool:
     return source == target
 
 
-def backup(address: StoreAddress, path: Path, begin: Begin) -> str:
+def backup(address: StoreAddress, path: Path, begin: BeginPart) -> str:
     """A backup of this moment, beside a gateway that may run: of SQLite the same file again, of PostgreSQL an export.
 
     It stands under its name only when it is whole and on the disk; says what to do to restore it. Raises StoreError.
@@ -153,7 +153,7 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _copy_pages(session: Session, part: Path, begin: Begin) -> None:
+def _copy_pages(session: Session, part: Path, begin: BeginPart) -> None:
     """With SQLite's own means, which see one moment of a store that is written to."""
     assert isinstance(session, SqliteSession)
     ((pages,),) = session.rows("PRAGMA page_count")

@@ -13,7 +13,7 @@ from gateway.store.engine.migrations import UNFINISHED, migrate, require, schema
 from gateway.store.engine.session import Session, value_of
 from gateway.store.engine.tables import schema
 from gateway.store.sqlite.owner_lock import OwnerLock, holder_of
-from gateway.store.sqlite.session import Role, SqliteSession, make_file
+from gateway.store.sqlite.session import SessionRole, SqliteSession, make_file
 from gateway.text.file_trouble import missing_folder
 from gateway.text.store_address import StoreAddress
 
@@ -86,7 +86,7 @@ def is_unfinished(session: Session) -> bool:
     return bool(value_of(session.rows("SELECT value FROM meta WHERE name = 'shape'")) == UNFINISHED)
 
 
-def _reader(address: StoreAddress, role: Role) -> Session:
+def _reader(address: StoreAddress, role: SessionRole) -> Session:
     if address.backend == "postgresql":
         from gateway.store.postgres.session import PostgresSession
 

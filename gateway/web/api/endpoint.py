@@ -12,7 +12,7 @@ from gateway.admin.act_results import JobStarted, ManyDone, OneDone
 from gateway.admin.acts import alone
 from gateway.admin.service import AdminService
 from gateway.store.admin.audit import Actor
-from gateway.web.tokens import Role
+from gateway.web.tokens import TokenRole
 
 # The codes of refusals that an operation has beyond those of every operation, by status.
 NOT_FOUND: Final = {404: "not_found"}
@@ -27,7 +27,7 @@ class Call:
 
     service: AdminService
     actor: Actor
-    role: Role
+    role: TokenRole
     token: str
     session: str | None
     may: Callable[[], bool]
@@ -50,7 +50,7 @@ class Endpoint:
     path: str
     name: str
     summary: str
-    role: Role
+    role: TokenRole
     run: Callable[[Call], Awaitable[object]]
     answer: object
     query: type[BaseModel] | None = None
@@ -71,7 +71,7 @@ class Endpoint:
         return 202 if isinstance(result, JobStarted) else self.status
 
 
-Run = Callable[[Call], Awaitable[object]]
+RunOperation = Callable[[Call], Awaitable[object]]
 
 
 class EndpointParts(TypedDict, total=False):
@@ -85,13 +85,21 @@ class EndpointParts(TypedDict, total=False):
     media_type: str
 
 
-def reading(path: str, name: str, summary: str, run: Run, answer: object, **more: Unpack[EndpointParts]) -> Endpoint:
+def reading(
+    path: str, name: str, summary: str, run: RunOperation, answer: object, **more: Unpack[EndpointParts]
+) -> Endpoint:
     """An operation that changes nothing, for whoever may read."""
     return Endpoint(method="GET", path=path, name=name, summary=summary, role="read", run=run, answer=answer, **more)
 
 
 def acting(
-    path: str, name: str, summary: str, run: Run, answer: object, role: Role = "operate", **more: Unpack[EndpointParts]
+    path: str,
+    name: str,
+    summary: str,
+    run: RunOperation,
+    answer: object,
+    role: TokenRole = "operate",
+    **more: Unpack[EndpointParts],
 ) -> Endpoint:
     """An operation that takes a body or changes something, for whoever may operate."""
     return Endpoint(method="POST", path=path, name=name, summary=summary, role=role, run=run, answer=answer, **more)

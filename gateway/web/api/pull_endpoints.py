@@ -7,7 +7,7 @@ from typing import Final, Unpack
 from starlette.responses import Response
 
 from gateway.admin import consumers, pull_messages
-from gateway.web.api.endpoint import Call, Endpoint, EndpointParts, Run
+from gateway.web.api.endpoint import Call, Endpoint, EndpointParts, RunOperation
 from gateway.web.api.long_answer import LongAnswer
 
 _PROBLEMS: Final = {
@@ -49,7 +49,7 @@ async def _peek(call: Call) -> object:
     return Response(content, media_type="application/json")
 
 
-def _fetching(verb: str, summary: str, run: Run, answer: object, **more: Unpack[EndpointParts]) -> Endpoint:
+def _fetching(verb: str, summary: str, run: RunOperation, answer: object, **more: Unpack[EndpointParts]) -> Endpoint:
     return Endpoint(
         method="POST",
         path=f"/pull/{{sink}}/{verb}",

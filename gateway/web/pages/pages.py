@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.web.pages import acts, bulk, configuration, dead, events, lists, overview, sinks, tester
 from gateway.web.pages.visit import Visit
-from gateway.web.tokens import Role
+from gateway.web.tokens import TokenRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class HtmlPage:
     path: str
     show: Callable[[Visit], Awaitable[Response]]
     method: str = "GET"
-    role: Role = "read"
+    role: TokenRole = "read"
 
 
-def _form(path: str, show: Callable[[Visit], Awaitable[Response]], role: Role = "operate") -> HtmlPage:
+def _form(path: str, show: Callable[[Visit], Awaitable[Response]], role: TokenRole = "operate") -> HtmlPage:
     return HtmlPage(path, show, "POST", role)
 
 

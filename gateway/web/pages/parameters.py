@@ -15,11 +15,11 @@ from gateway.web.api.request_reader import read_query
 from gateway.web.pages.visit import Given, Visit
 
 Q = TypeVar("Q", bound=PageQuery)
-Row = TypeVar("Row")
+RowT = TypeVar("RowT")
 
 
 async def listing(
-    visit: Visit, template: str, model: type[Q], ask: Callable[[Q], Awaitable[Page[Row]]], /, **values: object
+    visit: Visit, template: str, model: type[Q], ask: Callable[[Q], Awaitable[Page[RowT]]], /, **values: object
 ) -> Response:
     """A page with a list."""
     given = Given({name: value for name, value in visit.request.query_params.items() if value})

@@ -21,7 +21,7 @@ from plugins.sinks.archive.key import Name, numbered
 from plugins.sinks.archive.options import ArchiveOptions
 from plugins.sinks.archive.spool import Spool, SpoolFile, boot_id
 from plugins.sinks.archive.turns import Turns
-from plugins.sinks.storage.storage import Body, FileStorage, Resume
+from plugins.sinks.storage.storage import FileBody, FileStorage, Resume
 
 NUMBERS_MAX: Final = 100  # of other files under one key
 KEEP_SECONDS: Final = 5.0  # between two memos of one download
@@ -127,7 +127,7 @@ class FileJob:
     async def put(
         self,
         key: str,
-        body: Body,
+        body: FileBody,
         *,
         size: int | None = None,
         media_type: str | None = None,

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from typing import Final, Literal
 
 from gateway import RECORDING_FAILED, RECORDING_UNKNOWN, Alarm, Event, File, alarm_text, redact, visible
-from plugins.sinks.cards.links import Shown, web_link
+from plugins.sinks.cards.links import LinksShown, web_link
 from plugins.sinks.cards.text import cut, plain, unlinked
 from plugins.sinks.cards.words import MARKS, SEVERITY, Severity, Words, size
 
@@ -90,7 +90,7 @@ class View:
 
     words: Words
     zone: tzinfo
-    links: Shown = "full"
+    links: LinksShown = "full"
 
     def time(self, at: datetime) -> str:
         """`2026-01-01 20:00:00 +08:00`."""

@@ -6,7 +6,7 @@ import re
 from typing import Final, Literal
 from urllib.parse import quote, urlsplit
 
-Shown = Literal["full", "short", "none"]
+LinksShown = Literal["full", "short", "none"]
 
 LINK_CHARS_MAX: Final = 8192  # characters; beyond that no service takes it
 _SAFE: Final = (
@@ -16,7 +16,7 @@ _LONE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNFIT: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
-def web_link(url: str | None, shown: Shown = "full") -> str | None:
+def web_link(url: str | None, shown: LinksShown = "full") -> str | None:
     """The link in plain ASCII, or None where it is none, or none is to be shown. `short`: without what may be a key."""
     if not url or shown == "none" or len(url) > LINK_CHARS_MAX or _UNFIT.search(url):
         return None

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from gateway import ALL_TYPES, Event, sample, to_document
 from gateway.extras import how_to_install
 from plugins.sinks.cards.card import View
-from plugins.sinks.cards.links import Shown, web_link
+from plugins.sinks.cards.links import LinksShown, web_link
 from plugins.sinks.cards.text import Clean, Escape, Invalid, plain
 from plugins.sinks.cards.words import size, words
 
@@ -61,7 +61,7 @@ class Template:
 
 
 @lru_cache(maxsize=64)  # because each row of a table of owners brings the same one
-def try_out(text: str, escape: Escape, timezone: str, language: str, links: Shown) -> None:
+def try_out(text: str, escape: Escape, timezone: str, language: str, links: LinksShown) -> None:
     """Render it over a full and a sparse sample of every event type. Raises Invalid."""
     template = Template(text, escape, view_of(language, timezone, links))
     for type in ALL_TYPES:
@@ -72,7 +72,7 @@ def try_out(text: str, escape: Escape, timezone: str, language: str, links: Show
                 raise Invalid(f"{error} (tried on a {'full' if full else 'sparse'} {type})") from None
 
 
-def view_of(language: str, timezone: str, links: Shown) -> View:
+def view_of(language: str, timezone: str, links: LinksShown) -> View:
     """As the options of a sink say it."""
     return View(words(language), zone(timezone), links)
 

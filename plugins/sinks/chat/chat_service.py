@@ -14,11 +14,11 @@ from gateway import Answer, Refused, Secret, encode_json
 from plugins.sinks.cards.card import Card, DigestLine, Fact, Link
 from plugins.sinks.cards.text import cut_markup
 
-Name = Literal[
+ServiceName = Literal[
     "feishu", "lark", "dingtalk", "wecom", "slack", "discord", "teams", "telegram", "google-chat", "mattermost",
     "rocket-chat",
 ]  # fmt: skip
-NAMES: Final[tuple[Name, ...]] = get_args(Name)
+NAMES: Final[tuple[ServiceName, ...]] = get_args(ServiceName)
 LEVELS: Final = ((1024, True), (300, True), (300, False), (80, False), (24, False))
 """How a card is made smaller: the longest value in characters, and whether it keeps its links."""
 

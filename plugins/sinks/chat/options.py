@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from gateway import ONE_OR_MANY, ConfigFile, Language, Options, Proxy, Secret, SecretUrl, Timezone, Url
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
-from plugins.sinks.chat.chat_service import NAMES, Name, Service, service
+from plugins.sinks.chat.chat_service import NAMES, Service, ServiceName, service
 
 TELEGRAM: Final = "https://api.telegram.org"
 _SPECIAL: Final = ("secret", "token", "chat_id", "base_url", "thread", "wrap")  # only some services have a use for them
@@ -26,7 +26,7 @@ def _token(value: Secret) -> Secret:
 class ChatOptions(Options):
     """Which chat, who is called, and how the card looks."""
 
-    service: Name = Field(description="Whose chat it is.")
+    service: ServiceName = Field(description="Whose chat it is.")
     url: SecretUrl | None = Field(
         None, description="The robot's or webhook's address, which is a secret. Its host may be a proxy of yours."
     )

@@ -19,7 +19,7 @@ _MACRO_ELEMENTS_MAX: Final = 200  # of any list, where a macro cannot be given p
 _BUILDING: Final = ("map", "filter")  # the macros that cost more than their elements
 
 
-Prepare = Callable[[Mapping[str, object]], object]
+PrepareValue = Callable[[Mapping[str, object]], object]
 
 
 class ColumnExpression:
@@ -77,7 +77,7 @@ class ExpressionInput:
     """What expressions are shown: `names` without what is absent, `exact` with every null; prepared when it is needed."""
 
     def __init__(
-        self, names: Mapping[str, object], exact: Mapping[str, object], prepare: Prepare, longest: int = 0
+        self, names: Mapping[str, object], exact: Mapping[str, object], prepare: PrepareValue, longest: int = 0
     ) -> None:
         self.names = names
         self.exact = exact
@@ -90,7 +90,7 @@ class ExpressionInput:
         return self._prepare(self.names)
 
 
-def _over_a_list(where: Where) -> tuple[whole.Path | None, Where | None]:
+def _over_a_list(where: Where) -> tuple[whole.ValuePath | None, Where | None]:
     """For `event.data.files.filter(…).map(…)` the list, and the same expression over a name `elements`: what it says of
     the whole list is what it says of the parts, one after the other."""
     node: CelNode | None = where.tree
@@ -171,7 +171,7 @@ class Mapped:
             rows.append({name: row[name] for name in self._order})
         return rows
 
-    def _also(self, shown: ExpressionInput, names: Mapping[str, object]) -> Prepare:
+    def _also(self, shown: ExpressionInput, names: Mapping[str, object]) -> PrepareValue:
         """The event is prepared once; a file's names are put beside it."""
 
         def prepare(_: Mapping[str, object]) -> object:

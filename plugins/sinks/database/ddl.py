@@ -9,13 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
 from plugins.sinks.database import own_table
-from plugins.sinks.database.own_table import Kind
+from plugins.sinks.database.own_table import ValueKind
 
 # Text is compared byte by byte everywhere, so that MySQL does not take `Live` for `live`.
 _BINARY: Final = "utf8mb4_bin"
 
 
-def _types(dialect: str) -> Mapping[Kind, sa.types.TypeEngine[Any]]:
+def _types(dialect: str) -> Mapping[ValueKind, sa.types.TypeEngine[Any]]:
     if dialect == "postgresql":
         time = postgresql.TIMESTAMP(timezone=True)
         return {

@@ -60,7 +60,7 @@ class _DatabaseUrl:
             raise PydanticCustomError("database_url", "{expected}", {"expected": str(error)}) from None
 
 
-Column = Annotated[str, AfterValidator(_column)]
+ColumnName = Annotated[str, AfterValidator(_column)]
 
 
 class DatabaseOptions(Options):
@@ -77,15 +77,15 @@ class DatabaseOptions(Options):
         "file",
         description="`file`: one row a file, and one for an event without files; `event`: one row an event, whatever it has.",
     )
-    columns: Mapping[Column, Annotated[str, AfterValidator(_expression)]] | None = Field(
+    columns: Mapping[ColumnName, Annotated[str, AfterValidator(_expression)]] | None = Field(
         None,
         description="For a table of your own: its columns, each with a CEL expression over `event` and, with `rows: file`, `file` and `index`.",
     )
-    key: Annotated[tuple[Column, ...], ONE_OR_MANY] = Field(
+    key: Annotated[tuple[ColumnName, ...], ONE_OR_MANY] = Field(
         (),
         description="The columns that tell one row from another: later events with the same values fill in that row. Empty: the event's id, and the file's number.",
     )
-    version: Column | None = Field(
+    version: ColumnName | None = Field(
         None,
         description="A column that grows, such as a time: an event with less than the row has only fills what is empty. A table that the gateway made always uses `received_at`.",
     )

@@ -14,16 +14,16 @@ from gateway import Event, File, Storage, to_document
 ROW_KEY: Final = "row_key"
 STORED_AT: Final = "stored_at"
 VERSION: Final = "received_at"
-Kind = Literal["id", "index", "text", "whole", "big", "number", "time", "json"]
-_Read = Callable[[Event, int, File, Storage], object]
+ValueKind = Literal["id", "index", "text", "whole", "big", "number", "time", "json"]
+_ReadColumn = Callable[[Event, int, File, Storage], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: what kind of value it holds, whether it always has one, and how it is read off an event."""
 
-    kind: Kind
-    read: _Read
+    kind: ValueKind
+    read: _ReadColumn
     needed: bool = False
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway import Event, to_document
 from gateway.where.syntax import CelNode
 
-Path = tuple[str | int, ...]
+ValuePath = tuple[str | int, ...]
 _EXACT: Final = frozenset({"extra"})  # what the vendor said: a null there is said, not absent
 
 
@@ -38,7 +38,7 @@ def _present(value: object) -> Any:
     return value
 
 
-def path_of(tree: CelNode | None) -> Path | None:
+def path_of(tree: CelNode | None) -> ValuePath | None:
     """The steps of an expression that does nothing but name a part (`event.data.files[0].format`); else None."""
     if tree is None or tree.kind == "name":
         return None if tree is None else (tree.word,)
@@ -61,7 +61,7 @@ def _constant(node: CelNode | None) -> str | int | None:
     return None
 
 
-def part(names: Mapping[str, object], path: Path) -> object:
+def part(names: Mapping[str, object], path: ValuePath) -> object:
     """What stands there, as it is; None where there is nothing."""
     value: object = names
     for step in path:

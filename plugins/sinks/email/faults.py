@@ -11,7 +11,7 @@ import aiosmtplib
 
 from gateway import DeliveryFailed, Refused, Retry, Unavailable, network_failure, redact_start, visible
 
-Stage = Literal["MAIL", "RCPT", "DATA"]
+SmtpStage = Literal["MAIL", "RCPT", "DATA"]
 
 _ENHANCED: Final = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})\b")
 _NOT_OFFERED: Final = re.compile(r"not supported by|No suitable authentication")  # the library has no class for it
@@ -83,7 +83,7 @@ def is_permanent(code: int, message: str, again: Collection[int] = ()) -> bool:
     return enhanced[1] == "5" if enhanced and enhanced[1] in "45" else code >= 500
 
 
-def fault_of(stage: Stage, code: int, message: str) -> Blame:
+def fault_of(stage: SmtpStage, code: int, message: str) -> Blame:
     """Whose fault it is, by the enhanced status (RFC 3463): x.1.x and x.2.x are about a recipient, x.6.x and sizes about
     the message, and the rest about us, the server or its rules; words where there is no number, or too wide a one."""
     words = " ".join(str(message).split())

@@ -58,8 +58,8 @@ def _one_line(value: Secret) -> Secret:
     return value
 
 
-Address = Annotated[str, _MailboxField()]
-Addresses = Annotated[tuple[Address, ...], ONE_OR_MANY]
+MailAddress = Annotated[str, _MailboxField()]
+MailAddresses = Annotated[tuple[MailAddress, ...], ONE_OR_MANY]
 
 
 class EmailOptions(Options):
@@ -84,11 +84,13 @@ class EmailOptions(Options):
         None,
         description="How the gateway names itself to the server; absent: this machine's full name, else its address.",
     )
-    sender: Address = Field(alias="from", description="Who writes: `gw@example.com`, or `Recordings <gw@example.com>`.")
-    to: Addresses = Field(description="To whom: one address or a list.")
-    cc: Addresses = Field((), description="Who gets a copy.")
-    bcc: Addresses = Field((), description="Who gets a copy that the others do not see.")
-    reply_to: Address | None = Field(None, description="Where answers go, if not to `from`.")
+    sender: MailAddress = Field(
+        alias="from", description="Who writes: `gw@example.com`, or `Recordings <gw@example.com>`."
+    )
+    to: MailAddresses = Field(description="To whom: one address or a list.")
+    cc: MailAddresses = Field((), description="Who gets a copy.")
+    bcc: MailAddresses = Field((), description="Who gets a copy that the others do not see.")
+    reply_to: MailAddress | None = Field(None, description="Where answers go, if not to `from`.")
     subject: Annotated[str, Field(max_length=TEMPLATE_CHARS_MAX)] | None = Field(
         None, description="A Jinja2 template of the subject, in the place of the built-in one."
     )

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from gateway import Language, Options, Timezone, Trust, Url, visible
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
-from plugins.sinks.feed.publishable import Kind
+from plugins.sinks.feed.publishable import AddressKind
 from plugins.sinks.storage.options import StorageOptions
 
 ITEMS_MAX: Final = 1000
@@ -48,9 +48,9 @@ def _image(text: str) -> str:
     return text
 
 
-Line = Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
+OneLine = Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
 FileName = Annotated[str, AfterValidator(_file_name)]
-Folder = Annotated[Url, AfterValidator(_folder_address)]
+FolderUrl = Annotated[Url, AfterValidator(_folder_address)]
 
 
 class Served(Options):
@@ -59,7 +59,7 @@ class Served(Options):
     below: str = Field(
         description="The folder (a path beside the configuration file) or the address that they are stored below."
     )
-    at: Folder = Field(description="The address in the web that takes its place.")
+    at: FolderUrl = Field(description="The address in the web that takes its place.")
 
     @field_validator("below")
     @classmethod
@@ -83,17 +83,17 @@ class FeedOptions(StorageOptions):
     formats: Annotated[tuple[Literal["rss", "json"], ...], Field(min_length=1)] = Field(
         ("rss", "json"), description="Which of the two are written."
     )
-    title: Line = Field(description="What the feed is called.")
+    title: OneLine = Field(description="What the feed is called.")
     link: Url = Field(description="The page that the feed belongs to.")
-    description: Line | None = Field(None, description="A sentence about it; absent: its title.")
-    url: Folder | None = Field(
+    description: OneLine | None = Field(None, description="A sentence about it; absent: its title.")
+    url: FolderUrl | None = Field(
         None, description="The address under which `to` is served, so that the feed can say where it is itself."
     )
     items: int = Field(50, ge=1, le=ITEMS_MAX, description="How many recordings it lists, the newest.")
     public: tuple[Served, ...] = Field(
         (), description="Where archived files can be opened; of two that fit, the longer `below` holds."
     )
-    addresses: Annotated[tuple[Kind, ...], Field(min_length=1)] = Field(
+    addresses: Annotated[tuple[AddressKind, ...], Field(min_length=1)] = Field(
         ("archived", "play"),
         description="Which address of a file is published, the first that it has. A signed one never is.",
     )
@@ -102,14 +102,14 @@ class FeedOptions(StorageOptions):
         description="What the vendor's signature must cover at least; an event with less is refused, because anybody could "
         "have put its address there.",
     )
-    author: Line | None = Field(None, description="Who makes the recordings, for podcast directories.")
+    author: OneLine | None = Field(None, description="Who makes the recordings, for podcast directories.")
     email: Annotated[str, Field(pattern=r"^[^@\s<>]{1,64}@[^@\s<>]{1,255}$")] | None = Field(
         None, description="The owner's address, for podcast directories. It is public."
     )
     image: Annotated[Url, AfterValidator(_image)] | None = Field(
         None, description="The feed's picture, a .jpg or .png."
     )
-    category: Line | None = Field(None, description="A category of podcast directories, such as Education.")
+    category: OneLine | None = Field(None, description="A category of podcast directories, such as Education.")
     explicit: bool = Field(False, description="Whether it is not for children.")
     timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
     language: Language = Field(

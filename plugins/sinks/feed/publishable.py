@@ -11,7 +11,7 @@ from gateway import Event, File, carries_credential, redact
 from plugins.sinks.cards.links import web_link
 from plugins.sinks.cards.text import plain
 
-Kind = Literal["archived", "play", "download"]
+AddressKind = Literal["archived", "play", "download"]
 
 LEFT_OUT: Final = "(link left out)"
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s\"'<>]+")
@@ -24,7 +24,7 @@ class Address(NamedTuple):
     signed: bool = False
 
 
-def address_of(file: File, kinds: Sequence[Kind], public: Mapping[str, str]) -> Address:
+def address_of(file: File, kinds: Sequence[AddressKind], public: Mapping[str, str]) -> Address:
     """The first of these kinds that the file has and that may be published."""
     signed = False
     for kind in kinds:
@@ -48,7 +48,7 @@ def published_at(url: str, public: Mapping[str, str]) -> str | None:
     return url if url.lower().startswith(("http://", "https://")) else None
 
 
-def _named(file: File, kind: Kind) -> str | None:
+def _named(file: File, kind: AddressKind) -> str | None:
     if kind == "archived":
         return file.archived.url if file.archived is not None else None
     return file.play_url if kind == "play" else file.download_url

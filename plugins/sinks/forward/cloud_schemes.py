@@ -34,7 +34,7 @@ def _scope(text: str) -> str:
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
-_Words = Annotated[str, AfterValidator(_words)]
+_WordsOption = Annotated[str, AfterValidator(_words)]
 
 
 class SigV4Scheme(Options):
@@ -84,12 +84,12 @@ class OAuth2Scheme(Options):
     token_url: Url = Field(
         description="Where the token is to be had; the way there is that of `url` (proxy, `ca`, guard)."
     )
-    client_id: _Words = Field(description="Who asks.")
+    client_id: _WordsOption = Field(description="Who asks.")
     client_secret: Secret = Field(description="The client's secret.")
     scopes: Annotated[tuple[Annotated[str, AfterValidator(_scope)], ...], ONE_OR_MANY] = Field(
         (), description="What the token is to be good for, one or several."
     )
-    audience: _Words | None = Field(None, description="Whom the token is for, where the server asks for that.")
+    audience: _WordsOption | None = Field(None, description="Whom the token is for, where the server asks for that.")
     credentials: Literal["header", "body"] = Field(
         "header", description="Where id and secret stand in the request for a token: Basic authorization, or its form."
     )

@@ -73,7 +73,7 @@ def _media_type(text: str) -> str:
     return text
 
 
-Status = Annotated[int, Field(ge=300, le=599)]
+StatusOption = Annotated[int, Field(ge=300, le=599)]
 
 
 class ForwardOptions(Options):
@@ -128,8 +128,10 @@ class ForwardOptions(Options):
     batch_bytes: Annotated[Size, between(1024, 64 * 2**20)] = Field(
         2**20, description="With `delivery.batch`: most bytes of one request; an event that is larger goes alone."
     )
-    retry_statuses: tuple[Status, ...] = Field((), description="Statuses to try again on, whatever the table says.")
-    permanent_statuses: tuple[Status, ...] = Field(
+    retry_statuses: tuple[StatusOption, ...] = Field(
+        (), description="Statuses to try again on, whatever the table says."
+    )
+    permanent_statuses: tuple[StatusOption, ...] = Field(
         (), description="Statuses that end a delivery at once, whatever the table says."
     )
     errors: SaidErrorsOption = Field(

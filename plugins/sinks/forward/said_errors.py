@@ -30,20 +30,20 @@ _HEADER: Final = r"^[A-Za-z0-9-]{1,64}$"
 _CODE_CHARS_MAX: Final = 100  # characters of a code that are shown
 _WORDS_CHARS_MAX: Final = 200  # characters of the words beside it
 
-_Path = Annotated[str, Field(pattern=_PATH, examples=["error_code", "Response.Error.Code"])]
+_ErrorPath = Annotated[str, Field(pattern=_PATH, examples=["error_code", "Response.Error.Code"])]
 _Header = Annotated[str, Field(pattern=_HEADER)]
 
 
 class SaidErrors(Options):
     """Where an answer says that the call failed, whatever its status."""
 
-    code: Annotated[tuple[_Path, ...], ONE_OR_MANY] = Field(
+    code: Annotated[tuple[_ErrorPath, ...], ONE_OR_MANY] = Field(
         default=(), description="Where in JSON the error's code stands: names with dots between, one place or several."
     )
     header: Annotated[tuple[_Header, ...], ONE_OR_MANY] = Field(
         default=(), description="Headers of the answer that hold the error's code."
     )
-    message: Annotated[tuple[_Path, ...], ONE_OR_MANY] = Field(
+    message: Annotated[tuple[_ErrorPath, ...], ONE_OR_MANY] = Field(
         default=(), description="Where in JSON its words stand, for the text that people read."
     )
     success: Annotated[tuple[str, ...], ONE_OR_MANY] = Field(

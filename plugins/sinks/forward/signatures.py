@@ -41,7 +41,7 @@ def _formula(word: str) -> str:
     return scheme
 
 
-_Key = Annotated[Secret, secret(min_length=16, advise=32)]
+_SigningSecret = Annotated[Secret, secret(min_length=16, advise=32)]
 
 
 class StandardWebhooksScheme(Options):
@@ -61,14 +61,16 @@ class GitHubScheme(Options):
     """As GitHub signs its webhooks: the header `X-Hub-Signature-256`, HMAC-SHA256 over the body alone."""
 
     scheme: Literal["github"] = Field(description="`X-Hub-Signature-256` as GitHub makes it: signs the body alone.")
-    secret: _Key = Field(description="The secret, as text. At least 16 characters, better 32.")
+    secret: _SigningSecret = Field(description="The secret, as text. At least 16 characters, better 32.")
 
 
 class HuaweiLiveScheme(Options):
     """As Huawei Live signs its callbacks: in the body itself. Goes with `body: huawei-live`."""
 
     scheme: Literal["huawei-live"] = Field(description="`auth_sign` and `auth_timestamp` in the body, made afresh.")
-    key: _Key = Field(description="The key the receiver checks with. Let it be another one than the vendor's.")
+    key: _SigningSecret = Field(
+        description="The key the receiver checks with. Let it be another one than the vendor's."
+    )
     sign_type: Annotated[str, AfterValidator(_formula)] = Field(
         signature.FIELDS,
         description="The vendor's formula: `hmac-sha256-fields` (also written `hmac-sha256`), `hmac-sha256-timestamp` "

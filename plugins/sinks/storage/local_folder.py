@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from gateway import DeliveryFailed
 from plugins.sinks.storage.disk import Disk
-from plugins.sinks.storage.storage import Body, Resume, Sent, Stored, uncounted
+from plugins.sinks.storage.storage import FileBody, Resume, Stored, TellSent, uncounted
 
 SPOOL: Final = ".spool"
 """The folder inside it for what is not whole yet; no key can begin with a dot."""
@@ -39,12 +39,12 @@ class Folder:
     async def put(
         self,
         key: str,
-        body: Body,
+        body: FileBody,
         *,
         size: int | None = None,
         media_type: str | None = None,
         sha256: str | None = None,
-        sent: Sent = uncounted,
+        sent: TellSent = uncounted,
         resume: Resume | None = None,
     ) -> None:
         """A path is moved to its place; it should lie below `SPOOL`, because that is one rename."""
@@ -84,7 +84,7 @@ class Folder:
         assert all(part not in ("", ".", "..") and "\0" not in part for part in parts)  # keys are made by us
         return self.root.joinpath(*parts)
 
-    async def _write_pieces(self, path: Path, pieces: AsyncIterator[bytes], sent: Sent) -> None:
+    async def _write_pieces(self, path: Path, pieces: AsyncIterator[bytes], sent: TellSent) -> None:
         file = await self._disk.work(lambda: _fresh(path), self.root)
         try:
             async for piece in pieces:

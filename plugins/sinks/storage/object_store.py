@@ -15,7 +15,7 @@ from plugins.sinks.storage.clients import AZURE, GCS, make_store, missing_librar
 from plugins.sinks.storage.disk import Disk
 from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.s3_upload import RESUMED_BYTES_MIN, S3Upload
-from plugins.sinks.storage.storage import Body, Resume, Sent, Stored, uncounted
+from plugins.sinks.storage.storage import FileBody, Resume, Stored, TellSent, uncounted
 
 SHA256: Final = "sha256"  # the metadata that says it
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ class ObjectStore:
     async def put(
         self,
         key: str,
-        body: Body,
+        body: FileBody,
         *,
         size: int | None = None,
         media_type: str | None = None,
         sha256: str | None = None,
-        sent: Sent = uncounted,
+        sent: TellSent = uncounted,
         resume: Resume | None = None,
     ) -> None:
         """The parts are joined at the end, so that nobody sees one of them; where something fails they are given up."""
@@ -159,7 +159,7 @@ def part_size(size: int | None) -> int:
     return max(PART_BYTES_MIN, -(-needed // 2**20) * 2**20)
 
 
-async def _counted(pieces: AsyncIterator[bytes], sent: Sent) -> AsyncIterator[bytes]:
+async def _counted(pieces: AsyncIterator[bytes], sent: TellSent) -> AsyncIterator[bytes]:
     async for piece in pieces:
         yield piece
         sent(len(piece))

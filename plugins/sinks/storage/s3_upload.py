@@ -17,7 +17,7 @@ from gateway import Answer, Retry, SigV4, Unavailable, Via, failure_of
 from plugins.sinks.storage.clients import CALL_SECONDS, s3_url
 from plugins.sinks.storage.disk import Disk
 from plugins.sinks.storage.options import StorageOptions
-from plugins.sinks.storage.storage import Resume, Sent
+from plugins.sinks.storage.storage import Resume, TellSent
 
 RESUMED_BYTES_MIN: Final = 32 * 2**20  # of a body; a shorter one begins anew as quickly
 PART_SECONDS: Final = 120.0  # of one part's request
@@ -51,7 +51,7 @@ class S3Upload:
         self._part = part
         self._resume = resume
 
-    async def send_parts(self, headers: Mapping[str, str], sent: Sent) -> None:
+    async def send_parts(self, headers: Mapping[str, str], sent: TellSent) -> None:
         """Put what is not there yet, and join the parts. Raises Retry (what was put stays put) and Unavailable."""
         arguments = {"url": self._url, "size": self._size, "part": self._part, "headers": dict(headers)}
         memo = self._resume.memo

@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 
 from gateway import Http
 
-Sent = Callable[[int], None]
-Body = bytes | Path | AsyncIterator[bytes]
+TellSent = Callable[[int], None]
+FileBody = bytes | Path | AsyncIterator[bytes]
 """What is put: bytes, a file beside the storage's own that may be moved away, or pieces that come one after another."""
 
 
@@ -50,12 +50,12 @@ class FileStorage(Protocol):
     async def put(
         self,
         key: str,
-        body: Body,
+        body: FileBody,
         *,
         size: int | None = None,
         media_type: str | None = None,
         sha256: str | None = None,
-        sent: Sent = uncounted,
+        sent: TellSent = uncounted,
         resume: Resume | None = None,
     ) -> None:
         """Write the object, over what is there: whole or not at all.

@@ -55,14 +55,14 @@ def some(keys: tuple[SigningKey, ...]) -> tuple[SigningKey, ...]:
 
 
 Key = Annotated[SigningKey, secret(min_length=KEY_CHARS_MIN, advise=16)]
-Keys = Annotated[tuple[Key, ...], ONE_OR_MANY, AfterValidator(some)]
+SourceKeys = Annotated[tuple[Key, ...], ONE_OR_MANY, AfterValidator(some)]
 Tolerance = Annotated[Duration, between("1s", "1d")]
 
 
 class KeyedOptions(Options):
     """The options of a vendor that signs with a key."""
 
-    keys: Keys = Field(
+    keys: SourceKeys = Field(
         description="The secret that the vendor signs with; several while it is being changed. At least 6 characters."
         + OF_A_KEY
     )
