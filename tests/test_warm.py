@@ -77,6 +77,19 @@ def test_it_lives_and_ends_like_a_child(tmp_path: Path) -> None:
         assert served.start().stop() == 0
 
 
+@pytest.mark.parametrize("new_session", [False, True])
+def test_it_has_a_session_of_its_own_where_that_is_asked_for(tmp_path: Path, new_session: bool) -> None:
+    (tmp_path / "mine.py").write_text("import os; print(os.getsid(0) == os.getpid())\n")
+    (tmp_path / "gateway.yaml").write_text("version: 1\nplugins: [./mine.py]\n")
+    with (tmp_path / "out").open("wb") as out, open(os.devnull, "rb") as nothing:
+        began = warm.start(
+            ["check"], cwd=tmp_path, environ=os.environ, new_session=new_session,
+            stdin=nothing.fileno(), stdout=out.fileno(), stderr=out.fileno(),
+        )  # fmt: skip
+        began.wait(PATIENCE_S)
+    assert str(new_session) in (tmp_path / "out").read_text().splitlines()
+
+
 def test_what_only_a_python_reads_that_starts_is_left_to_one(tmp_path: Path) -> None:
     assert warm.fits(os.environ)
     assert warm.fits({**os.environ, "OWN": "1", "PYTHONPATH": "/x"})

@@ -81,11 +81,19 @@ def fits(environ: Mapping[str, str]) -> bool:
 
 
 def start(
-    arguments: Sequence[str], *, cwd: Path, environ: Mapping[str, str], stdin: int, stdout: int, stderr: int
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    new_session: bool = False,
 ) -> Process:
     """`gateway ARGUMENTS` with these descriptors."""
     status, theirs = os.pipe()
-    job = json.dumps({"arguments": list(arguments), "cwd": str(cwd), "environ": dict(environ)}).encode()
+    order = {"arguments": list(arguments), "cwd": str(cwd), "environ": dict(environ), "new_session": new_session}
+    job = json.dumps(order).encode()
     try:
         with _lock:
             socket.send_fds(_parent(), [job], [stdin, stdout, stderr, theirs])

@@ -85,6 +85,8 @@ def _tell(told: io.TextIOWrapper, text: str) -> None:
 
 def become(order: dict[str, Any], descriptors: list[int]) -> None:
     """Be the process that a shell would have started."""
+    if order["new_session"]:
+        os.setsid()
     streams = [os.dup(one) for one in descriptors[:3]]
     for number, one in enumerate(streams):
         os.dup2(one, number)

@@ -15,10 +15,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests import warm
 from tests.cli.conftest import ROOT
 from tests.patience import PATIENCE_S, until
 
 FRAME = re.compile(r"\x1b\[\?2026h\x1b\[H(.*?)\x1b\[J\x1b\[\?2026l", re.DOTALL)
+
+
+def _started(
+    folder: Path, arguments: list[str], environ: dict[str, str], terminal: int
+) -> subprocess.Popen[bytes] | warm.Process:
+    ends = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+    if warm.fits(environ):
+        return warm.start(arguments, cwd=folder, environ=environ, new_session=True, **ends)
+    words = [sys.executable, "-m", "gateway", *arguments]
+    return subprocess.Popen(words, cwd=folder, env=environ, start_new_session=True, **ends)
 
 
 class Terminal:
@@ -32,15 +43,8 @@ class Terminal:
         environ = {
             k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_") and k not in ("COLUMNS", "LINES")
         }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", *arguments],
-            cwd=folder,
-            env={**environ, "PYTHONPATH": ROOT, "TERM": "xterm-256color"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
+        environ |= {"PYTHONPATH": ROOT, "TERM": "xterm-256color"}
+        self.process = _started(folder, arguments, environ, theirs)
         self.text = ""
 
     def resize(self, columns: int, rows: int) -> None:
