@@ -17,7 +17,7 @@ LINGER_SECONDS: Final = (
     0.025  # for more lines before a batch is written: each wake of the thread is fought for with the loop
 )
 FLUSH_SECONDS: Final = 2.0
-FACTS_BYTES: Final = 256  # that a fact counts for until it is a line: nearly all are as long
+FACTS_BYTES: Final = 256  # that a fact counts for at least until it is a line: nearly all are as long
 
 
 class LineFacts(NamedTuple):
@@ -26,6 +26,7 @@ class LineFacts(NamedTuple):
     at: int  # ms since 1970
     event: str
     values: Mapping[str, object]
+    size: int = FACTS_BYTES  # bytes that it counts for until it is a line
 
 
 Render = Callable[[Sequence[LineFacts]], list[bytes]]
@@ -128,26 +129,34 @@ class LineWriter:
 
     def put_facts(self, many: Sequence[LineFacts]) -> None:
         """The same for lines that are yet to be put together."""
-        self._enqueue(many, FACTS_BYTES)
+        self._enqueue(many, sum([fact.size for fact in many]))
 
     def _enqueue(self, lines: Sequence[bytes | LineFacts], size: int) -> None:
-        """Queue these, of `size` bytes each."""
+        """Queue these, of `size` bytes together."""
         if self._forked:
             self._write(self._rendered(lines))
             return
         with self._lock:
-            room = min(self._lines_max - len(self._waiting), (self._bytes_max - self._bytes) // size)
-            if room < len(lines):
-                room = max(room, 0)
-                self._drop(len(lines) - room)
-                lines = lines[:room]
+            if len(self._waiting) + len(lines) > self._lines_max or self._bytes + size > self._bytes_max:
+                lines, size = self._fitting(lines)
                 if not lines:
                     return
             self._waiting.extend(lines)
-            self._bytes += size * len(lines)
+            self._bytes += size
             if not self._writing:
                 self._writing = True
                 self._changed.notify_all()
+
+    def _fitting(self, lines: Sequence[bytes | LineFacts]) -> tuple[Sequence[bytes | LineFacts], int]:
+        """Those at the beginning that there is room for, and their bytes; the others are dropped."""
+        room, size, fit = self._lines_max - len(self._waiting), 0, 0
+        for line in lines:
+            if fit >= room or self._bytes + size + _size_of(line) > self._bytes_max:
+                break
+            fit += 1
+            size += _size_of(line)
+        self._drop(len(lines) - fit)
+        return lines[:fit], size
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
         """Wait until all is written, for `seconds` at most; False: something still waits for its reader."""
@@ -272,4 +281,4 @@ class LineWriter:
 
 
 def _size_of(line: bytes | LineFacts) -> int:
-    return FACTS_BYTES if isinstance(line, LineFacts) else len(line)
+    return line.size if isinstance(line, LineFacts) else len(line)

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from gateway.compact_json import encode_struct_or_str, encode_structs_or_str
 from gateway.runtime.lean_imports import import_structlog
-from gateway.runtime.line_writer import LineFacts, LineOutput
+from gateway.runtime.line_writer import FACTS_BYTES, LineFacts, LineOutput
 from gateway.runtime.traces import current
 from gateway.text.redaction import masks_more, redact
 
@@ -37,7 +37,7 @@ class PlainLines:
         if current.get() is not None:  # inside a trace, which the usual way adds
             return False
         at = time.time_ns() // 1_000_000
-        many = [LineFacts(at, event, values) for values in each]
+        many = [LineFacts(at, event, values, _size_of(values)) for values in each]
         if masks_more():  # the writer's thread does not know what this task masks
             for line in self.render(many):
                 self._output.write_line(line.decode().removesuffix("\n"))
@@ -49,11 +49,13 @@ class PlainLines:
         """Their lines, as the usual way would write them. Encoded and looked at together, which takes a third of the time."""
         try:
             bodies = encode_structs_or_str([fact.values for fact in facts]).splitlines(keepends=True)
-        except (RecursionError, TypeError, ValueError):
+        except MemoryError:
+            raise
+        except Exception:  # a value of one whose `__str__` fails, or that holds itself: the others are lines
             bodies = []
         if len(bodies) != len(facts) or b"{}\n" in bodies:
             return [self._usual(fact) for fact in facts]
-        lines = [self._head(at, event) + body[1:] for (at, event, _), body in zip(facts, bodies, strict=True)]
+        lines = [self._head(at, event) + body[1:] for (at, event, *_), body in zip(facts, bodies, strict=True)]
         # no secret that has no line's end in it is in two lines, see redact_event
         if _is_plain(b"".join(lines)):
             return lines
@@ -78,6 +80,15 @@ class PlainLines:
             head = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
             self._second = second, head
         return f"{head}{milliseconds:03d}Z"
+
+
+def _size_of(values: Mapping[str, object]) -> int:
+    """Bytes that they keep in memory, where that is more than nearly always: a name of a stream may be as long as a body."""
+    texts = 0
+    for value in values.values():
+        if isinstance(value, str):
+            texts += len(value)
+    return FACTS_BYTES if texts <= FACTS_BYTES else FACTS_BYTES + texts
 
 
 def _is_plain(lines: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import threading
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import structlog
 
 from gateway.model import EventId
 from gateway.runtime import logs
-from gateway.runtime.line_writer import LineFacts
+from gateway.runtime.line_writer import BYTES_MAX, LineFacts, LineWriter
 from gateway.runtime.plain_lines import PlainLogger
 from gateway.text.redaction import MASK, Redactor, learn_secret, masked_within
 from tests.patience import PATIENCE_S
@@ -155,3 +156,36 @@ def test_a_line_that_cannot_be_put_together_is_put_together_later_or_counted(
     found = threaded.written()
     assert writer.dropped == lost
     assert [line["number"] for line in found if line["event"] == "event"] == [1, 2][lost:]
+
+
+class Unspeakable:
+    def __str__(self) -> str:
+        raise KeyError("no text")
+
+
+def test_a_value_without_a_text_takes_no_other_line_with_it(tmp_path: Path) -> None:
+    threaded = Threaded(tmp_path)
+    assert PlainLogger.lines is not None
+    each: list[dict[str, object]] = [{"number": 1}, {"number": 2, "odd": Unspeakable()}, {"number": 3}]
+    assert PlainLogger.lines.put_all("event", each)
+    found = threaded.written()
+    assert [line.get("number") for line in found] == [1, None, 3]
+    assert found[1]["unwritable"] == "KeyError"
+
+
+def test_texts_that_wait_to_be_put_together_are_bounded_as_lines_are(tmp_path: Path) -> None:
+    """Names that a stranger chose are long, and whoever reads the log does not."""
+    reader, pipe = os.pipe()
+    with os.fdopen(pipe, "w") as stream:
+        logs.configure("info", "json", stream, threaded=True)
+    writer = logs._writers[-1]
+    assert isinstance(writer, LineWriter)
+    for number in range(100):
+        PlainLogger("test").say_all("event", [{"number": number, "subject": "x" * (BYTES_MAX // 20)}, {"number": -1}])
+    waiting = [fact for fact in list(writer._waiting) if isinstance(fact, LineFacts)]
+    assert sum(len(str(fact.values.get("subject", ""))) for fact in waiting) <= BYTES_MAX
+    assert 0 < writer._bytes <= BYTES_MAX
+    assert writer.dropped >= 200 - 2 * 21
+    os.close(reader)
+    assert logs.flush(PATIENCE_S)
+    assert writer._bytes == 0
