@@ -253,6 +253,56 @@ def test_a_room_is_large_enough_to_be_one() -> None:
     assert small == SMALL_ROOMS.keys(), "join it with a neighbour, or say why it stands alone"
 
 
+FILE_LINES_MIN = 30
+# Files that are short, each with its reason; what is not here is a part of the one file that uses it.
+SMALL_FILES = {
+    "gateway/admin/allowance.py": "one bound, of the service and of the assistant",
+    "gateway/admin/refusal_meanings.py": "one text for the API, the pages and the command",
+    "gateway/admin/timestamps.py": "one way to write a time, for 25 files",
+    "gateway/cli/difference.py": "imported where two contents differ, because difflib is seldom needed",
+    "gateway/cli/new_files.py": "one way to name a new file, for two commands",
+    "gateway/config/grammar/section.py": "below all sections",
+    "gateway/dispatch/memos.py": "one bound, of a heartbeat and of an outcome",
+    "gateway/dispatch/store_clock.py": "below the files that ask what time it is in the store",
+    "gateway/events/private_copy.py": "one copy, for sinks and for hooks",
+    "gateway/extras.py": "says which extra is not installed, to every floor",
+    "gateway/fields/event_paths.py": "one type of option, of two sections",
+    "gateway/fields/hosts.py": "one answer to whose a host is, for five files",
+    "gateway/model/lock_free_property.py": "below an event and a callback",
+    "gateway/model/value.py": "below all that never changes",
+    "gateway/plugin/options.py": "below what plugins are made of",
+    "gateway/plugin/own_code.py": "one way to call a plugin, for sixteen files",
+    "gateway/runtime/failure_shield.py": "one shield, for nine files",
+    "gateway/store/admin/free_jobs.py": "every gateway asks, and few have `jobs` to do, which is large",
+    "gateway/store/admin/key_uses.py": "one table, that three rooms read or write",
+    "gateway/store/postgres/translation.py": "what is done to a statement, apart from how it is sent; the session's file is full",
+    "gateway/testing/odd_json.py": "of the corpus and of fuzzing; the corpus's file is full",
+    "gateway/testing/what_follows.py": "one part of the kit, of its sinks with and without HTTP",
+    "gateway/text/file_trouble.py": "one way to say what is wrong with a path, for fifteen files",
+    "gateway/text/inert_text.py": "exported to plugins",
+    "gateway/text/json_difference.py": "one difference, of a command and of a page",
+    "gateway/version.py": "read by the build, which imports nothing else",
+    "gateway/web/api/recording_endpoints.py": "one file for the endpoints of one subject",
+    "gateway/web/late_app.py": "what the listeners serve, apart from how they listen; their file is full",
+    "gateway/web/pages/configuration.py": "one file a page",
+    "gateway/web/pages/dead.py": "one file a page",
+    "gateway/web/problem_response.py": "one form of refusal, for four files",
+    "gateway/web/uvicorn_parts.py": "the one file that imports uvicorn",
+    "plugins/sinks/archive/hls/bounds.py": "below what reads a playlist",
+    "plugins/sinks/archive/hls/options.py": "`options` is a role: what a room can be told",
+}
+
+
+def test_a_file_is_long_enough_to_be_opened_for_itself() -> None:
+    small = {
+        str(path.relative_to(ROOT))
+        for path in OURS
+        if not path.stem.startswith("__") and len(path.read_text().splitlines()) < FILE_LINES_MIN
+    }
+    assert small - SMALL_FILES.keys() == set(), "put it where it is used, or say why it stands alone"
+    assert SMALL_FILES.keys() - small == set(), "take it off the list"
+
+
 def test_the_documented_floors_are_these() -> None:
     rows = re.findall(r"^\| (\d+) \| ([^|]+) \|", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
     documented = {int(number): set(re.findall(r"`(\w+)`", rooms)) for number, rooms in rows}

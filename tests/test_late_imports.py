@@ -34,7 +34,7 @@ KEY_READ = "when a key is read with its configuration"
 
 LATE: dict[tuple[str, str], str] = {
     ("dispatch/lane.py", "Lane.__init__"): "when the gateway starts or reloads, before the lane takes anything",
-    ("dispatch/lanes.py", "lane_of"): "the same, before there is a lane",
+    ("dispatch/dispatcher.py", "lane_of"): "the same, before there is a lane",
     ("egress/answers.py", "_http_date"): "of a failed attempt: without it, it is tried again when the schedule says",
     ("egress/tls.py", "context_of"): "when the first request over TLS is made: a failed attempt, nothing was sent",
     ("fields/locale.py", "_timezone"): "when the configuration is read",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
-from gateway.admin.percentiles import latency
-from gateway.admin.sink_results import SinkItem, UnderWayItem
+from gateway.admin.sink_results import Latency, SinkItem, UnderWayItem
 from gateway.admin.timestamps import stamp
 from gateway.admin.window_counts import WindowCounts
 from gateway.errors import NotFound
+from gateway.runtime.activity import SPREAD_MS
 from gateway.states import SinkState
 from gateway.store.admin import minutes
 from gateway.store.admin.shown_rows import SinkRow, UnderWay
@@ -96,3 +97,18 @@ def _under_way(long: UnderWay) -> UnderWayItem:
     return UnderWayItem(
         delivery=long.delivery, event_ref=long.event_ref, done=long.done, total=long.total, text=redact(long.text)
     )
+
+
+def latency(counts: Sequence[int]) -> Latency | None:
+    """Upper bounds in seconds; None where there was no attempt. What took longest is said as the last bound."""
+    total = sum(counts)
+    if not total:
+        return None
+    return Latency(
+        p50=_within(counts, total * 0.50), p95=_within(counts, total * 0.95), p99=_within(counts, total * 0.99)
+    )
+
+
+def _within(counts: Sequence[int], reached_at: float) -> float:
+    place = next(place for place, seen in enumerate(accumulate(counts)) if seen >= reached_at)
+    return SPREAD_MS[min(place, len(SPREAD_MS) - 1)] / 1000

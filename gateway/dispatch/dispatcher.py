@@ -12,7 +12,6 @@ from gateway.dispatch.attempt import bounded
 from gateway.dispatch.follow_ups import FollowUpMaker, FollowUps
 from gateway.dispatch.lane import Lane
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.lanes import lane_of
 from gateway.dispatch.outcome import describe
 from gateway.dispatch.policy import DeliveryPolicy
 from gateway.dispatch.poll import LanePoll
@@ -248,3 +247,12 @@ def _heard(done: asyncio.Future[None]) -> None:
     """Nobody waits for it: a store that failed meanwhile has said so."""
     if not done.cancelled():
         done.exception()
+
+
+def lane_of(sink: Sink, policy: DeliveryPolicy, shared: Shared) -> Lane:
+    """A lane that calls the sink, or one that consumers fetch from."""
+    if not sink.pulled:
+        return Lane(sink, policy, shared)
+    from gateway.dispatch.pulled_lane import PulledLane  # because most gateways have none
+
+    return PulledLane(sink, policy, shared)

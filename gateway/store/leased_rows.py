@@ -20,7 +20,7 @@ from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
 from gateway.store.outbox.group_claim import claim_group
-from gateway.store.outbox.settle_with import settle_with
+from gateway.store.outbox.settle import settle_with
 from gateway.store.records import Claim, FencingToken, GroupClaim, Lease, NewEvent, Settled, Settlement
 
 CLAIM_ROWS_MAX: Final = 100  # rows of one claim

@@ -9,8 +9,8 @@ from enum import Enum
 import pytest
 from pydantic import BaseModel
 
-from gateway.admin.percentiles import latency
 from gateway.admin.shown_settings import masked
+from gateway.admin.sink_states import latency
 from gateway.admin.timestamps import milliseconds, moment, stamp
 from gateway.fields import MASK, Secret
 from gateway.runtime.activity import SPREAD_MS

@@ -18,8 +18,7 @@ from gateway.store.outbox.group_claim import claim_group
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.records import Claim
 from gateway.store.sqlite import batch, leases
-from gateway.store.sqlite.batch import SqliteBulk
-from gateway.store.sqlite.used_seals import USED
+from gateway.store.sqlite.batch import USED, SqliteBulk
 from gateway.text.store_address import parse_address
 from tests.store.backlogs import filled, jobs_of, steps
 from tests.store.kit import LEASE, new, settlement

@@ -9,7 +9,7 @@ from gateway.store.admin import erasure, event_full
 from gateway.store.outbox import settle
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.counts import under_way
-from gateway.store.outbox.settle_with import settle_with
+from gateway.store.outbox.settle import settle_with
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.sqlite.batch import SqliteBulk
 from tests.store.kit import LEASE, event, new, settlement

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import EventIn
 from gateway.store.engine.migrations import migrate
-from gateway.store.outbox.seals import over_sealed
-from gateway.store.sqlite.batch import SqliteBulk
+from gateway.store.outbox.accept import over_sealed
+from gateway.store.sqlite.batch import SqliteBulk, used_seals
 from gateway.store.sqlite.session import make_file
-from gateway.store.sqlite.used_seals import used_seals
 from tests.store.kit import new
 
 _SEALS = st.lists(st.binary(min_size=1, max_size=3) | st.just(b"\0") | st.just(b"s" * 16), unique=True, max_size=12)

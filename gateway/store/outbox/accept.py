@@ -16,10 +16,10 @@ from typing import Final
 from gateway.model import Event, shown_variant
 from gateway.store.engine.batch import Bulk, EventIn, Kept
 from gateway.store.engine.reruns import transaction
+from gateway.store.engine.session import Session, number_of
 from gateway.store.outbox import file_places, fingerprint_key
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.contents import Action, Content, classify
-from gateway.store.outbox.seals import over_sealed
 from gateway.store.records import Accepted, NewEvent
 
 TRIED_CHARS: Final = 64 * 1024  # of an accept that is only tried
@@ -185,3 +185,11 @@ def _answer(new: NewEvent, first: bool, kept: Kept) -> Accepted:
     return Accepted(
         id=new.event.id, new=first, held=kept.held, weak=kept.weak, leases=kept.leases, waiting=kept.waiting
     )
+
+
+def over_sealed(session: Session, new: NewEvent) -> bool:
+    """Whether as many other contents as its seal bears came under it before, deleted ones included."""
+    if new.seal is None or new.seal_most <= 0:
+        return False
+    values = {"seal": new.seal, "fingerprint": new.fingerprint, "most": new.seal_most}
+    return number_of(session.rows(sql.SEALED, values)) >= new.seal_most

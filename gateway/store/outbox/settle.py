@@ -8,7 +8,8 @@ from gateway.store.engine.batch import Bulk, SettleIn, settle_in
 from gateway.store.engine.encrypted_rows import MEMO, PROGRESS, encrypt
 from gateway.store.engine.reruns import transaction
 from gateway.store.outbox import statements as sql
-from gateway.store.records import FencingToken, Settlement
+from gateway.store.outbox.accept import accept, names_of
+from gateway.store.records import FencingToken, NewEvent, Settled, Settlement
 
 
 def settle(session: Bulk, groups: Sequence[Sequence[Settlement]]) -> list[list[bool]]:
@@ -85,3 +86,22 @@ def release(session: Bulk, leases: Sequence[tuple[int, int]], delay: int) -> Non
     with session.atomic():
         for delivery, token in sorted(leases):
             session.change(sql.RELEASE, {"id": delivery, "token": token, "delay": max(delay, 0)})
+
+
+def settle_with(session: Bulk, settlement: Settlement, events: Sequence[NewEvent], owner: str) -> Settled:
+    """Write an outcome and what follows on it; nothing of that where the lease was lost.
+
+    The same once more, because its commit's answer was lost or the delivery was made again, stores nothing new: the
+    events have their ids from what they follow on.
+    """
+    with session.atomic():
+        if not session.one_transaction:
+            # all that either half decides about, at once and in order: two halves locked one after the other would
+            # deadlock with another gateway's
+            session.lock(names_of(events) | keys_of(session, [settlement.delivery]))
+        ((kept,),) = settle(session, [[settlement]])
+        if not kept:
+            return Settled(False)
+        (accepted,) = accept(session, [events], owner)
+        session.tally.freed.update(sink for one in accepted for sink in one.waiting)  # their lanes are to look
+        return Settled(True, accepted)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from gateway.errors import StoreUnavailable
+from gateway.store.engine.patience import NoAnswer, NotYet
 from gateway.store.engine.session import Columns
 from gateway.text.store_address import StoreAddress
 
@@ -20,6 +22,8 @@ BOUNDS: Final = {  # seconds, of libpq's; milliseconds for tcp_user_timeout
     "application_name": "recording-gateway",
     "client_encoding": "UTF8",
 }
+_NOT_NOW: Final = ("starting up", "shutting down", "too many", "remaining connection slots", "recovery mode")
+_HOPELESS: Final = ("authentication", "password", "does not exist", "pg_hba", "no encryption", "invalid", "SSL")
 
 
 def connect(address: StoreAddress, bounds: Mapping[str, str] = BOUNDS) -> Connection[Columns]:
@@ -29,3 +33,10 @@ def connect(address: StoreAddress, bounds: Mapping[str, str] = BOUNDS) -> Connec
 
     words = make_conninfo(**{**bounds, **address.parameters})
     return psycopg.connect(words, autocommit=True, prepare_threshold=None)
+
+
+def refusal(text: str) -> type[StoreUnavailable]:
+    """Whether it is of use to wait for such a server."""
+    if any(word in text for word in _HOPELESS):
+        return StoreUnavailable
+    return NotYet if any(word in text for word in _NOT_NOW) else NoAnswer

@@ -14,10 +14,9 @@ from gateway.store.engine.patience import NotYet
 from gateway.store.engine.reruns import pause
 from gateway.store.engine.session import Columns, Trouble
 from gateway.store.postgres import reduced
-from gateway.store.postgres.connect import connect
+from gateway.store.postgres.connect import connect, refusal
 from gateway.store.postgres.deadline import DEADLINES
 from gateway.store.postgres.translation import translate
-from gateway.store.postgres.unreachable import refusal
 from gateway.text.store_address import StoreAddress
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from gateway.store.engine.migrations import migrate
 from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
+from gateway.store.outbox import counts
 from gateway.store.outbox.groups import Groups
 from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.checkpoints import Checkpoints
-from gateway.store.sqlite.data_version import DataVersion
 from gateway.store.sqlite.log_room import LogRoom
 from gateway.store.sqlite.open_file import OpenFiles
 from gateway.store.sqlite.owner_lock import OwnerLock
@@ -140,3 +140,23 @@ class SqliteBackend:
     async def close(self) -> None:
         await self.reader.close()
         self._lock.free()
+
+
+class DataVersion:
+    """SQLite's own sign that another process committed, read on the writer's connection, which does not see itself in it."""
+
+    def __init__(self, wake: Callable[[str], None]) -> None:
+        self._wake = wake
+        self._seen: int | None = None
+
+    def wake_if_changed(self, session: Session) -> bool:
+        """Wake the sinks that have due rows, if somebody else wrote since the last look; whether it did."""
+        ((version,),) = session.rows("PRAGMA data_version")
+        changed = self._seen is not None and version != self._seen
+        self._seen = version
+        if changed:
+            ((now,),) = session.rows("SELECT :now")
+            for one in counts.due(session):
+                if one.at is not None and one.at <= now:
+                    self._wake(one.sink)
+        return changed

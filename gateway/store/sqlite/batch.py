@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import EventIn, Kept, Tally, first_lease
 from gateway.store.engine.encrypted_rows import EventKey, encrypt_body, encrypt_raw, encrypt_routing
-from gateway.store.engine.session import Columns
+from gateway.store.engine.session import Columns, Session
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.groups import Groups
 from gateway.store.records import Held, Lease, NewDelivery, NewEvent, Rank
 from gateway.store.sqlite.leases import SqliteLeases, by_position
 from gateway.store.sqlite.session import SessionRole
-from gateway.store.sqlite.used_seals import used_seals
 
 FRESH, BEHIND, LEASED, LAST = (int(rank) for rank in (Rank.FRESH, Rank.BEHIND, Rank.LEASED, Rank.LAST))
 _KEPT: Final = Kept(None, False, (), ())  # as most that go nowhere
 _COLUMNS: Final = "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing, trust, supersedes, trace, cause"
+_PLACE: Final = "substr(:seals, :size * j.key + 1, :size)"  # blobs cannot stand in JSON, so they lie side by side
+USED: Final = f"""SELECT j.key FROM json_each(:each) j
+  WHERE EXISTS (SELECT 1 FROM events o WHERE o.seal = {_PLACE} AND o.seal IS NOT NULL)
+  OR EXISTS (SELECT 1 FROM remembered r WHERE r.seal = {_PLACE} AND r.seal IS NOT NULL)"""  # noqa: S608  constants
 # Plain marks, because Python 3.12.0 to 3.12.3 takes a numbered one for a name and warns. Of plain values, because to insert
 # what a SELECT gives takes SQLite twice as long: whatever it would ask is asked before.
 _EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -170,3 +174,14 @@ def _bounded_seal(row: EventIn) -> bytes | None:
     """The seal of this row, where it may hold it or rank it last."""
     new = row.new
     return new.seal if new.seal_most > 0 and (new.seal_ranks or not row.forced) else None
+
+
+def used_seals(session: Session, seals: Collection[bytes]) -> set[bytes]:
+    """Those of `seals` under which a content came before, deleted ones included."""
+    used: set[bytes] = set()
+    for size, alike in groupby(sorted(seals, key=len), len):  # ours are all of one length
+        side_by_side = list(alike)
+        each = f"[0{',0' * (len(side_by_side) - 1)}]"
+        rows = session.rows(USED, {"each": each, "seals": b"".join(side_by_side), "size": size})
+        used.update([side_by_side[at] for (at,) in rows])
+    return used

@@ -38,7 +38,7 @@ def _written(result: object) -> bytes:
     return _ANYTHING.dump_json(result, by_alias=True)
 
 
-def problem_response(problem: Problem, headers: Mapping[str, str] | None = None, **more: object) -> Response:
+def problem_document(problem: Problem, headers: Mapping[str, str] | None = None, **more: object) -> Response:
     """A problem document; `more` are further members."""
     members = {**json.loads(problems.body(problem)), **more}
     response = Response(json.dumps(members), problem.status, headers, media_type=problems.MEDIA_TYPE.decode())
@@ -52,24 +52,24 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None,
 def refusal(error: GatewayError) -> Response:
     """What was raised on purpose, as a problem document with a stable code."""
     if isinstance(error, Problem):
-        return problem_response(error)
+        return problem_document(error)
     if isinstance(error, Ambiguous):
-        return problem_response(Problem(409, error.code, str(error)), candidates=list(error.candidates))
+        return problem_document(Problem(409, error.code, str(error)), candidates=list(error.candidates))
     if isinstance(error, NotFound):
-        return problem_response(Problem(404, "not_found", str(error)))
+        return problem_document(Problem(404, "not_found", str(error)))
     if isinstance(error, UnknownValue):
-        return problem_response(Problem(400, "unknown_value", str(error)))
+        return problem_document(Problem(400, "unknown_value", str(error)))
     if isinstance(error, ConfigError):
         problem = Problem(422, "configuration_invalid", "the configuration has mistakes; the running one stays")
-        return problem_response(problem, problems=[one.as_dict() for one in error.problems])
+        return problem_document(problem, problems=[one.as_dict() for one in error.problems])
     if isinstance(error, ReloadRefused):
-        return problem_response(Problem(409, error.code, error.detail))
+        return problem_document(Problem(409, error.code, error.detail))
     if isinstance(error, SinkNotOpened):
-        return problem_response(Problem(409, "sink_not_opened", str(error)))
+        return problem_document(Problem(409, "sink_not_opened", str(error)))
     if isinstance(error, StoreBusy):
-        return problem_response(Problem(503, "store_unavailable", str(error), retry_after=error.retry_after))
+        return problem_document(Problem(503, "store_unavailable", str(error), retry_after=error.retry_after))
     if isinstance(error, StoreUnavailable):
-        return problem_response(Problem(503, "store_unavailable", str(error), retry_after=5))
+        return problem_document(Problem(503, "store_unavailable", str(error), retry_after=5))
     if isinstance(error, StoreError):
-        return problem_response(Problem(409, "not_possible", str(error)))
-    return problem_response(Problem(409, "not_done", str(error)))
+        return problem_document(Problem(409, "not_possible", str(error)))
+    return problem_document(Problem(409, "not_done", str(error)))

@@ -20,7 +20,7 @@ from gateway.web.api.endpoint import Call, Endpoint
 from gateway.web.api.endpoints import ENDPOINTS
 from gateway.web.api.idempotency import idempotent
 from gateway.web.api.request_reader import number_of, read_body, read_query
-from gateway.web.api.responses import answered, problem_response, refusal
+from gateway.web.api.responses import answered, problem_document, refusal
 from gateway.web.ports import Serving
 from gateway.web.tokens import TokenLike, Tokens, may_not
 
@@ -50,13 +50,13 @@ def _serving(
             holder = tokens.check(request, "read" if endpoint is None else endpoint.role)
             if endpoint is None:
                 allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
-                return problem_response(Problem(405, "method_not_allowed", f"this takes {allowed}"), {"allow": allowed})
+                return problem_document(Problem(405, "method_not_allowed", f"this takes {allowed}"), {"allow": allowed})
             return await _answer(gateway, request, endpoint, holder)
         except GatewayError as error:
             return refusal(error)
         except Exception:
             log.exception("api_failed", operation=None if endpoint is None else endpoint.name)
-            return problem_response(Problem(500, "internal_error", "this went wrong here; the log says why"))
+            return problem_document(Problem(500, "internal_error", "this went wrong here; the log says why"))
 
     return serve
 

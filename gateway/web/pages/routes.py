@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import GatewayError, Problem
 from gateway.runtime.lean_imports import import_structlog
-from gateway.web.api.responses import problem_response, refusal
+from gateway.web.api.responses import problem_document, refusal
 from gateway.web.pages.pages import PAGES, HtmlPage
 from gateway.web.pages.sign_in import signing_in, signing_out
 from gateway.web.pages.visit import Visit, form_of, language_of, local, to, visit_of
@@ -46,7 +46,7 @@ def missing_page(gateway: Serving, tokens: Tokens) -> ASGIApp:
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        answer: Response = problem_response(Problem(404, "not_found", "there is nothing here"))
+        answer: Response = problem_document(Problem(404, "not_found", "there is nothing here"))
         session = tokens.sessions.session_of(request)
         holder = None if session is None else tokens.holder(session)
         if holder is not None and not request.url.path.startswith("/api/") and request.method in SAFE:
@@ -72,7 +72,7 @@ def _serving(gateway: Serving, tokens: Tokens, methods: Mapping[str, HtmlPage], 
         try:
             tokens.refuse_in_query(request)
         except Problem as problem:
-            return problem_response(problem)
+            return problem_document(problem)
         if (chosen := _chosen(gateway, request)) is not None:
             return chosen
         visit = visit_of(gateway, request, holder, session if holder else None)
@@ -104,7 +104,7 @@ def _open(gateway: Serving, tokens: Tokens, show: Callable[[Visit, Tokens], Awai
         try:
             tokens.refuse_in_query(request)
         except Problem as problem:
-            return problem_response(problem)
+            return problem_document(problem)
         if (chosen := _chosen(gateway, request)) is not None:
             return chosen
         session = tokens.sessions.session_of(request)
@@ -164,7 +164,7 @@ def _static(tokens: Tokens) -> Serve:
     async def serve(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in STATIC or request.path_params["version"] != version_of(name) or request.method not in SAFE:
-            return problem_response(Problem(404, "not_found", "there is nothing here"))
+            return problem_document(Problem(404, "not_found", "there is nothing here"))
         headers = {"cache-control": f"public, max-age={YEAR_SECONDS}, immutable", "content-type": STATIC[name]}
         return Response(static(name), headers=headers)
 

@@ -38,8 +38,9 @@ from plugins.sinks.archive.spool import Spool
 from plugins.sinks.archive.turns import Bandwidth, Turns
 from plugins.sinks.holders import ADDRESSES
 from plugins.sinks.storage.disk import Disk
-from plugins.sinks.storage.local_folder import SPOOL
-from plugins.sinks.storage.open import open_storage
+from plugins.sinks.storage.local_folder import SPOOL, Folder
+from plugins.sinks.storage.object_store import ObjectStore
+from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.storage import FileStorage
 
 FILES_MAX: Final = 100  # of one event, because the memo and the event that follows have room for so many
@@ -201,3 +202,8 @@ def _again(failed: Sequence[Retry | Unavailable], progress: CopyProgress) -> Del
     first = failed[0]
     assert isinstance(first, Retry)
     return Retry(first.detail, first.after, progress.memo, status=first.status, service=first.service)
+
+
+def open_storage(options: StorageOptions, *, extra: str, disk: Disk | None = None) -> FileStorage:
+    """Not reached yet. `extra` is what brings obstore, for the text where it is not installed; `disk` has its threads."""
+    return Folder(options.folder, disk) if options.kind == "folder" else ObjectStore(options, extra, disk)

@@ -8,6 +8,7 @@ import logging
 import ssl
 from abc import abstractmethod
 from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from gateway import (
@@ -19,13 +20,13 @@ from gateway import (
     Retry,
     Sink,
     Unavailable,
+    client_context,
     computed,
     trace_headers,
     visible,
 )
 from gateway.extras import how_to_install, missing
 from plugins.sinks.streams.broker_connection import BrokerConnection
-from plugins.sinks.streams.broker_tls import broker_context
 from plugins.sinks.streams.cloud_event import StreamMessage, compose
 from plugins.sinks.streams.connection_keeper import ConnectionKeeper, KeptConnection
 from plugins.sinks.streams.options import StreamOptions
@@ -198,3 +199,12 @@ def _import(libraries: Sequence[str]) -> None:
     for name in libraries:
         importlib.import_module(name)
         logging.getLogger(name.partition(".")[0]).setLevel(logging.CRITICAL)
+
+
+def broker_context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+    """Reads the files. Raises OSError (ssl.SSLError is one) and ValueError for files that cannot be used."""
+    context = client_context(ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
+    return context

@@ -13,8 +13,8 @@ from gateway import DeliveryFailed, Refused, Retry, Trust, Unavailable
 from gateway.testing import Reply, ScriptedServer, opened
 from plugins.sinks.archive import Archive, ArchiveOptions, job
 from plugins.sinks.archive.private_bucket import private_object
+from plugins.sinks.archive.sink import open_storage
 from plugins.sinks.storage.object_store import PART_BYTES_MIN, part_size
-from plugins.sinks.storage.open import open_storage
 from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.storage import FileStorage
 from tests.sinks.archive.conftest import HERE, KEYS, archive_in, archived, of, place

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from plugins.sinks.archive import ArchiveOptions
+from plugins.sinks.archive.sink import open_storage
 from plugins.sinks.storage.clients import make_store
-from plugins.sinks.storage.open import open_storage
 from plugins.sinks.storage.options import StorageOptions
 
 OBS = "https://obs.cn-north-4.myhuaweicloud.com"

@@ -10,9 +10,9 @@ import pytest
 
 from gateway import DeliveryFailed, Http, Retry, Unavailable
 from gateway.testing import Reply, ScriptedServer
+from plugins.sinks.archive.sink import open_storage
 from plugins.sinks.storage import object_store
 from plugins.sinks.storage.object_store import PART_BYTES_MIN
-from plugins.sinks.storage.open import open_storage
 from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.storage import FileStorage, Resume
 from tests.sinks.archive.conftest import place

@@ -13,7 +13,7 @@ import pytest
 from gateway import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.testing import Reply, ScriptedServer, opened
 from plugins.sinks.archive import Archive
-from plugins.sinks.storage.open import open_storage
+from plugins.sinks.archive.sink import open_storage
 from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.shared_object import SharedObjects
 from tests.certificates import certificates
