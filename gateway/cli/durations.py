@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.fields import parse_duration
 
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[timedelta]
+else:
+    _ParamType = click.ParamType  # before click 8.3 it is not generic at run time
 
-class DurationType(click.ParamType[timedelta]):
+
+class DurationType(_ParamType):
     """A duration between two others."""
 
     name = "duration"
