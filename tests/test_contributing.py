@@ -126,7 +126,7 @@ def test_the_lowest_versions_are_tried_in_every_room_of_the_core() -> None:
     listed = subprocess.run(
         ["bash", ".ci/lowest", "--list"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE_S
     ).stdout.split()
-    core = [place for room in _rooms() - {"cli", "testing"} for place in _tests_of(room)]
+    core = [place for room in _rooms() - {"testing"} for place in _tests_of(room)]
     assert sorted(listed) == sorted([*core, "tests/store_admin"])
 
 
