@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import click
 
 from gateway.fields import parse_duration
 
-if TYPE_CHECKING:
-    _ParamType = click.ParamType[timedelta]
-else:
-    _ParamType = click.ParamType  # before click 8.3 it is not generic at run time
 
-
-class DurationType(_ParamType):
+class DurationType(click.ParamType):  # type: ignore[type-arg]  # before click 8.3 it is not generic at run time
     """A duration between two others."""
 
     name = "duration"
