@@ -4,6 +4,7 @@ nothing to decide, to mask or to keep, so all of a call are told and handed to t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from gateway.dispatch.attempt import SinkAnswer
 from gateway.dispatch.breaker import Breaker
@@ -14,6 +15,8 @@ from gateway.dispatch.reporter import AttemptReporter
 from gateway.dispatch.slots import Slots
 from gateway.model import Outcome
 from gateway.store.records import Settlement
+
+_DELIVERED: Final = Outcome.DELIVERED  # at hand, because Python 3.11 finds a member of an enumeration last
 
 
 class DeliveredAtOnce:
@@ -48,7 +51,7 @@ class DeliveredAtOnce:
                     delivery=member.lease.delivery,
                     token=member.lease.token,
                     state="delivered",
-                    outcome=Outcome.DELIVERED,
+                    outcome=_DELIVERED,
                     started_at=started_at,
                     took_ms=took_ms,
                     detail=receipt or "",

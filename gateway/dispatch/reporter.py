@@ -33,6 +33,7 @@ class AttemptReporter:
         self._watchers = shared.watchers
         self._followed = shared.followed
         self._outcomes = {outcome: metrics.deliveries.labels(name, outcome.value) for outcome in Outcome}
+        self._delivered = self._outcomes[Outcome.DELIVERED]
         self._dead = metrics.dead
         self._follow_ups = {
             result: metrics.follow_ups.labels(name, result) for result in ("stored", "duplicate", "refused")
@@ -78,7 +79,7 @@ class AttemptReporter:
                 for lease in leases
             ],
         )
-        self._outcomes[Outcome.DELIVERED].inc(len(leases))
+        self._delivered.inc(len(leases))
         self._activity.attempt(self._sink, seconds, delivered=True, dead=False, times=len(leases))
         self._attempt_seconds.observe_times(seconds, len(leases))
         ended = started_at / 1000 + seconds

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gateway.errors import StoreKeyMissing
 from gateway.events.cloudevents import from_document
@@ -20,6 +20,7 @@ from gateway.store.outbox.groups import Groups
 from gateway.store.records import Claim, FencingToken, Held, Lease, NewEvent, Rank, Settlement
 
 DETAIL_CHARS_MAX = 2000  # characters of a detail that are kept
+_DELIVERED: Final = Outcome.DELIVERED  # at hand, because Python 3.11 finds a member of an enumeration last
 
 
 class EventIn(Value, frozen=True):
@@ -114,7 +115,7 @@ class Bulk(Tallying, Protocol):
 def settle_in(settlement: Settlement) -> SettleIn:
     """The columns of a settlement. What is unbounded or cannot be stored is cut and replaced: a settle is never refused."""
     detail = storable(settlement.detail)
-    delivered, state = settlement.outcome is Outcome.DELIVERED, settlement.state
+    delivered, state = settlement.outcome is _DELIVERED, settlement.state
     waiting = state == "waiting"
     return SettleIn(  # by position, because by name it takes three times as long
         settlement.delivery,
