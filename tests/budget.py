@@ -36,9 +36,11 @@ def over_budget(item: pytest.Item, report: pytest.TestReport) -> None:
     counted = item.config.getoption("cov_source", default=None)
     if report.when != "call" or not report.passed or item.get_closest_marker("slow") or counted:
         return
-    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     in_worker = "PYTEST_XDIST_WORKER" in os.environ
     took, what = (item.stash.get(WORKED_S, 0.0), "work") if in_worker else (report.duration, "time")
+    if took <= BUDGET_S:
+        return
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     allowed = BUDGET_S * (max(busy, NOISE) if in_worker else busy)
     if busy <= BUSY_MAX and took > allowed:
         report.outcome = "failed"

@@ -19,7 +19,7 @@ from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 from gateway.runtime.lean_imports import import_structlog
 from gateway.text import redaction
-from tests import covered, delivered_events
+from tests import bytecode, covered, delivered_events  # noqa: F401
 from tests.budget import measured, over_budget
 from tests.encrypted_stores import encrypt_every_store
 from tests.examples import register
@@ -35,9 +35,6 @@ SIGNAL_LATE_S = 30.0  # after its time-out; then a test that no signal reached e
 _databases = count(1)
 register()
 import_structlog()  # before a test imports it with rich, whose tracebacks print locals
-# Because a machine that sets it has every process compile what it imports: 9 s a worker, 0.3 s each of 150 gateways.
-sys.dont_write_bytecode = False
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

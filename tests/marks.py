@@ -14,6 +14,8 @@ from tests.wide import wide_tests
 PROCESS = {"subprocess", "Popen", "create_subprocess_exec", "multiprocessing", "fork"}
 POSTGRES = {"postgres", "postgresql"}  # parameters of fixtures that ask for it only then
 PROCESS_ROOMS = ("plugins.sinks.exec",)  # whoever uses these starts processes too
+WRAPPED = (MethodType, staticmethod, classmethod)
+LOOKED_INTO = (FunctionType, type)
 
 
 def mark(item: pytest.Item) -> None:
@@ -48,15 +50,19 @@ _known: dict[Any, bool] = {}
 
 def starts_process(thing: Any) -> bool:
     """Whether a function or class of the tests, or anything of the tests that it names, starts a process."""
-    if isinstance(thing, MethodType | staticmethod | classmethod):
+    if isinstance(thing, WRAPPED):
         thing = thing.__func__
-    if isinstance(thing, FunctionType):
-        thing = inspect.unwrap(thing)
-    if not isinstance(thing, FunctionType | type):
+    if not isinstance(thing, LOOKED_INTO):
+        return False
+    if thing in _known:
+        return _known[thing]
+    given, thing = thing, inspect.unwrap(thing) if isinstance(thing, FunctionType) else thing
+    if not isinstance(thing, LOOKED_INTO):
         return False
     if thing not in _known:
         _known[thing] = False  # meanwhile, for what calls itself
         _known[thing] = _looks(thing)
+    _known[given] = _known[thing]
     return _known[thing]
 
 

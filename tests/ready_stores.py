@@ -6,12 +6,14 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gateway.runtime.clock import FrozenClock
-from gateway.store.admin.admin import StoreAdmin
-
 
 def make(url: str) -> None:
     """Make the tables, as `gateway store migrate` does; but for the row of who did it."""
+    from gateway.runtime.clock import (
+        FrozenClock,
+    )  # of the first store: these are a third of what a run imports to begin
+    from gateway.store.admin.admin import StoreAdmin
+
     with StoreAdmin(url, clock=FrozenClock()) as admin:
         admin._connections.migrate()
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from gateway.admin.results import DeliveryDetail
-from gateway.cli.assistant import assistant_server
 from gateway.cli.assistant.bounded import (
     ITEMS_MAX,
     TEXT_CHARS_MAX,
@@ -135,7 +134,7 @@ async def test_what_takes_too_long_is_given_up(configured: Path, monkeypatch: py
         def overview(self, window: str) -> Any:
             go_on.wait(PATIENCE_S)
 
-    monkeypatch.setattr(assistant_server, "ANSWER_SECONDS_MAX", 0.01)
+    monkeypatch.setattr("gateway.cli.assistant.assistant_server.ANSWER_SECONDS_MAX", 0.01)
     async with talking(configured, service=Slow()) as client:
         assert await refused(client, "status") == {"code": "took_too_long", "detail": "ask for less"}
         go_on.set()
