@@ -52,13 +52,14 @@ _PROVISIONAL: Final = (
     ("gateway.model", "STORE_LIMIT STORE_OK RELOAD_REFUSED EVENT_HELD KEY_EXPIRING"),
     ("gateway.events.alarm_text", "alarm_text"),
     ("gateway.events.bearer_link", "carries_credential"),
+    ("gateway.events.binary_mode", "ATTRIBUTE_BYTES_MAX CLOUDEVENTS_JSON HEADER_PLAIN attribute_bytes_max to_binary"),
     ("gateway.model", "Erased"),
     # sources: what the vendor's own API says
     ("gateway.plugin.vendor_api", "CallbackConfiguration ListSpan ListedPage Reconcile"),
     ("gateway.events.cloudevents", "SOURCE_PREFIX parse_time"),
     ("gateway.model", "order_key"),
     # options
-    ("gateway.fields", "MAY_BE_EMPTY"),
+    ("gateway.fields", "CaFile MAY_BE_EMPTY"),
     ("gateway.text.signing_key", "SigningKey"),
     ("gateway.text.suggest", "suggestion"),
     # targets
@@ -71,6 +72,7 @@ _PROVISIONAL: Final = (
     ("gateway.egress.worker", "computed is_small"),
     ("gateway.runtime.traces", "trace_headers"),
     ("gateway.runtime.sliding_window", "SlidingWindow"),
+    ("gateway.runtime.file_sync", "sync_path"),
     # texts
     ("gateway.text.redaction", "MASK learn_passing_secret learn_secret"),
     ("gateway.text.escaping", "quoted visible_json"),

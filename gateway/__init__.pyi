@@ -150,6 +150,13 @@ from gateway.model import (
 )
 from gateway.events.alarm_text import alarm_text as alarm_text
 from gateway.events.bearer_link import carries_credential as carries_credential
+from gateway.events.binary_mode import (
+    ATTRIBUTE_BYTES_MAX as ATTRIBUTE_BYTES_MAX,
+    CLOUDEVENTS_JSON as CLOUDEVENTS_JSON,
+    HEADER_PLAIN as HEADER_PLAIN,
+    attribute_bytes_max as attribute_bytes_max,
+    to_binary as to_binary,
+)
 from gateway.model import Erased as Erased
 from gateway.events.cloudevents import (
     SOURCE_PREFIX as SOURCE_PREFIX,
@@ -166,7 +173,10 @@ from gateway.plugin.vendor_api import (
 )
 
 # provisional: options
-from gateway.fields import MAY_BE_EMPTY as MAY_BE_EMPTY
+from gateway.fields import (
+    CaFile as CaFile,
+    MAY_BE_EMPTY as MAY_BE_EMPTY,
+)
 from gateway.text.signing_key import SigningKey as SigningKey
 from gateway.text.suggest import suggestion as suggestion
 
@@ -188,6 +198,7 @@ from gateway.egress.worker import (
     is_small as is_small,
 )
 from gateway.runtime.sliding_window import SlidingWindow as SlidingWindow
+from gateway.runtime.file_sync import sync_path as sync_path
 from gateway.runtime.traces import trace_headers as trace_headers
 
 # provisional: texts

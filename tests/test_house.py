@@ -273,6 +273,7 @@ SMALL_FILES = {
     "gateway/plugin/options.py": "below what plugins are made of",
     "gateway/plugin/own_code.py": "one way to call a plugin, for sixteen files",
     "gateway/runtime/failure_shield.py": "one shield, for nine files",
+    "gateway/runtime/file_sync.py": "one way to have a path on the disk, of the store's copies and of plugins",
     "gateway/store/admin/free_jobs.py": "every gateway asks, and few have `jobs` to do, which is large",
     "gateway/store/admin/key_uses.py": "one table, that three rooms read or write",
     "gateway/store/postgres/translation.py": "what is done to a statement, apart from how it is sent; the session's file is full",
@@ -290,6 +291,7 @@ SMALL_FILES = {
     "gateway/web/uvicorn_parts.py": "the one file that imports uvicorn",
     "plugins/sinks/archive/hls/bounds.py": "below what reads a playlist",
     "plugins/sinks/archive/hls/options.py": "`options` is a role: what a room can be told",
+    "plugins/sinks/cards/options.py": "the same",
 }
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.syntax import OURS, ROOT, last_name, tree, walked
+from tests.syntax import OURS, ROOT, last_name, nodes, tree, walked
 
 # What stands for one way, the file whose way it is, and the others that have it too, with the reason.
 ENCODERS: Mapping[str, str] = {
@@ -144,3 +144,17 @@ def test_no_function_stands_twice() -> None:
         if len(body) >= BODY_CHARS_MIN:
             names.setdefault(body, []).append(name)
     assert {name for twice in names.values() if len(twice) > 1 for name in twice} == TWICE.keys()
+
+
+DESCRIPTION_FILES_MAX = 2
+
+
+def test_an_option_that_several_have_is_described_in_one_place() -> None:
+    """Two sources of one family may say the same of themselves; what three have is a type with its description."""
+    places: dict[str, set[str]] = {}
+    for path in OURS:
+        for node in nodes(path):
+            if isinstance(node, ast.keyword) and node.arg == "description":
+                places.setdefault(ast.unparse(node.value), set()).add(str(path.relative_to(ROOT)))
+    shared = {text: files for text, files in places.items() if len(files) > DESCRIPTION_FILES_MAX}
+    assert {text: files for text, files in shared.items() if text != "'At most so many.'"} == {}

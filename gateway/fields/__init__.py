@@ -1,6 +1,6 @@
 """Field types for options and settings: durations, sizes, rates, globs, URLs, paths, zones and secrets, read from text."""
 
-from gateway.fields.config_file import ConfigFile
+from gateway.fields.config_file import CaFile, ConfigFile
 from gateway.fields.locale import Language, Timezone
 from gateway.fields.quantities import (
     Bounds,
@@ -22,6 +22,7 @@ __all__ = [
     "MAY_BE_EMPTY",
     "ONE_OR_MANY",
     "Bounds",
+    "CaFile",
     "ConfigFile",
     "ConfigPath",
     "Duration",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PosixPath
 from typing import Annotated, Final
 
-from pydantic import BaseModel, GetCoreSchemaHandler, ValidationInfo
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
 
 from gateway.fields.texts import beside
@@ -77,3 +77,8 @@ def named_files(options: object) -> Iterator[NamedFile]:
 
 ConfigFile = Annotated[Path, _Named()]
 """A file that is read, as certificates are; a relative path is beside the configuration file. It is watched like the configuration."""
+CaFile = Annotated[
+    ConfigFile | None,
+    Field(description="A PEM file of authorities to trust instead of the system's, for a private CA."),
+]
+"""The option `ca` of a target that is reached over TLS: `ca: CaFile = None`."""

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from gateway import (
+    CLOUDEVENTS_JSON,
     EVENT_TYPES,
     ONE_OR_MANY,
     WEBHOOK_ID,
@@ -106,7 +107,7 @@ secrets:
     Options = StandardWebhooksOptions
     scheme: ClassVar[str] = "standard-webhooks"
     ages: ClassVar[bool] = True
-    content_type: ClassVar[str] = "application/cloudevents+json"
+    content_type: ClassVar[str] = CLOUDEVENTS_JSON
     scenes: ClassVar[Sequence[str]] = EVENT_TYPES
     options: StandardWebhooksOptions
 

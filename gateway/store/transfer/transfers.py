@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from gateway.errors import StoreError
+from gateway.runtime.file_sync import sync_path
 from gateway.store.engine.session import Session
 from gateway.store.sqlite.session import SqliteSession
 from gateway.store.transfer.dump import Dump
@@ -109,9 +110,9 @@ def new_file(path: Path) -> Iterator[Path]:
     try:
         handle = _begun(part)
         yield part
-        _to_disk(part)
+        sync_path(part)
         part.rename(path)
-        _to_disk(path.absolute().parent)
+        sync_path(path.absolute().parent)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
@@ -141,14 +142,6 @@ def _refuse_begun(part: Path) -> None:
         raise StoreError(
             f"{part} is being written by another command: wait for its end, or name another file"
         ) from None
-    finally:
-        os.close(handle)
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import ONE_OR_MANY, Language, Options, Secret, Timezone
+from gateway import ONE_OR_MANY, Options, Secret
+from plugins.sinks.cards.options import CardLanguage, CardLinks, CardTimezone
 
 _SCHEMA: Final = re.compile(r"([a-z0-9]{1,30})://\S", re.ASCII)
 _CHATS: Final = {
@@ -104,12 +105,9 @@ class AppriseOptions(Options):
     url: Annotated[Secret, _UrlStandIns()] = Field(
         description="The service, as apprise writes it: `ntfys://host/topic`, `gotifys://host/token`."
     )
-    links: Literal["full", "short", "none"] = Field(
-        "short",
-        description="Play and download links: without their query (a signature, often), `full` as they came, or none.",
-    )
-    timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
-    language: Language = Field("en", description="Chinese for `zh`, else English. Default: `locale.language`.")
+    links: CardLinks = "short"
+    timezone: CardTimezone = "UTC"
+    language: CardLanguage = "en"
 
     @field_validator("url")
     @classmethod

@@ -8,7 +8,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import ONE_OR_MANY, ConfigFile, Language, Options, Proxy, Secret, SecretUrl, Timezone, Url
+from gateway import ONE_OR_MANY, CaFile, Options, Proxy, Secret, SecretUrl, Url
+from plugins.sinks.cards.options import CardLanguage, CardLinks, CardTimezone
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.chat.chat_service import NAMES, Service, ServiceName, service
@@ -46,12 +47,9 @@ class ChatOptions(Options):
     mention: Annotated[tuple[str, ...], ONE_OR_MANY] = Field(
         (), description="Who is mentioned in every message, in the service's own ids. Nobody else ever is."
     )
-    timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
-    language: Language = Field("en", description="Chinese for `zh`, else English. Default: `locale.language`.")
-    links: Literal["full", "short", "none"] = Field(
-        "short",
-        description="Play and download links: without their query (a signature, often), `full` as they came, or none.",
-    )
+    timezone: CardTimezone = "UTC"
+    language: CardLanguage = "en"
+    links: CardLinks = "short"
     title: Annotated[str, Field(max_length=TEMPLATE_CHARS_MAX)] | None = Field(
         None, description="A Jinja2 template of the title, in the place of the built-in one."
     )
@@ -59,9 +57,7 @@ class ChatOptions(Options):
         None, description="A Jinja2 template of the text, in the service's own markup, in the place of the facts."
     )
     proxy: Proxy | None = Field(None, description="An http or https proxy. The environment's proxies are never used.")
-    ca: ConfigFile | None = Field(
-        None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
-    )
+    ca: CaFile = None
 
     @field_validator("mention")
     @classmethod

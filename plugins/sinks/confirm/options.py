@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from gateway import ConfigFile, Duration, Options, Trust
+from gateway import CaFile, Duration, Options, Trust
 from plugins.sinks.holders import Answering, Networks
 
 
@@ -19,9 +19,7 @@ class ConfirmOptions(Options):
         description="Networks that may be called although they are not public, such as 10.0.0.0/8. No other private "
         "address is ever called.",
     )
-    ca: ConfigFile | None = Field(
-        None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
-    )
+    ca: CaFile = None
     min_trust: Trust = Field(
         Trust.FIELDS,
         description="What the vendor's signature must cover at least; an event with less is refused, because its address "

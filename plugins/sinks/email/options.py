@@ -9,7 +9,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
-from gateway import ONE_OR_MANY, ConfigFile, Language, Options, Secret, Timezone, is_loopback
+from gateway import ONE_OR_MANY, CaFile, Options, Secret, is_loopback
+from plugins.sinks.cards.options import CardLanguage, CardLinks, CardTimezone
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.email.address import parse
@@ -77,9 +78,7 @@ class EmailOptions(Options):
     password: Annotated[Secret, AfterValidator(_one_line)] | None = Field(
         None, description="The password. With `tls: none` only for a server on this machine."
     )
-    ca: ConfigFile | None = Field(
-        None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
-    )
+    ca: CaFile = None
     helo: Annotated[str, AfterValidator(_helo)] | None = Field(
         None,
         description="How the gateway names itself to the server; absent: this machine's full name, else its address.",
@@ -94,12 +93,9 @@ class EmailOptions(Options):
     subject: Annotated[str, Field(max_length=TEMPLATE_CHARS_MAX)] | None = Field(
         None, description="A Jinja2 template of the subject, in the place of the built-in one."
     )
-    timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
-    language: Language = Field("en", description="Chinese for `zh`, else English. Default: `locale.language`.")
-    links: Literal["full", "short", "none"] = Field(
-        "short",
-        description="Play and download links: without their query (a signature, often), `full` as they came, or none.",
-    )
+    timezone: CardTimezone = "UTC"
+    language: CardLanguage = "en"
+    links: CardLinks = "short"
     retry_codes: tuple[Annotated[int, Field(ge=500, le=599)], ...] = Field(
         (), description="Answers from 500 to 599 to try again on, for a server that says never and means later."
     )

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import Language, Options, Timezone, Trust, Url, visible
+from gateway import Language, Options, Trust, Url, visible
+from plugins.sinks.cards.options import CardTimezone
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.feed.publishable import AddressKind
@@ -111,7 +112,7 @@ class FeedOptions(StorageOptions):
     )
     category: OneLine | None = Field(None, description="A category of podcast directories, such as Education.")
     explicit: bool = Field(False, description="Whether it is not for children.")
-    timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
+    timezone: CardTimezone = "UTC"
     language: Language = Field(
         "en",
         description="The feed's language; its own words are Chinese for `zh`, else English. Default: `locale.language`.",

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import ConfigFile, ConfigPath, Duration, Options, Proxy, Secret, Size, between
+from gateway import CaFile, ConfigFile, ConfigPath, Duration, Options, Proxy, Secret, Size, between
 from plugins.sinks.forward.cloud_schemes import AUTHORIZING
 from plugins.sinks.forward.message_scheme import MessageSignatureScheme
 from plugins.sinks.forward.said_errors import SaidErrorsOption
@@ -120,9 +120,7 @@ class ForwardOptions(Options):
     )
     proxy: Proxy | None = Field(None, description="An http or https proxy. The environment's proxies are never used.")
     verify: bool = Field(True, description="Whether the target's TLS certificate is checked.")
-    ca: ConfigFile | None = Field(
-        None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
-    )
+    ca: CaFile = None
     certificate: ConfigFile | None = Field(None, description="A PEM file to show to the target (mutual TLS).")
     key: ConfigFile | None = Field(None, description="The certificate's private key, where it has a file of its own.")
     batch_bytes: Annotated[Size, between(1024, 64 * 2**20)] = Field(

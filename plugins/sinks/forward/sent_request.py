@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Final, NamedTuple
 
-from gateway import Event, format_time
-from plugins.sinks.forward.bodies import HEADER_BYTES_MAX, bounded
+from gateway import ATTRIBUTE_BYTES_MAX, Event, format_time
+from plugins.sinks.forward.bodies import bounded
 
 # What is not printable ASCII travels as %XX of its UTF-8; so does, in values that a receiver decodes, the percent sign.
 ASCII: Final = "".join(map(chr, range(0x20, 0x7F)))
@@ -40,4 +40,4 @@ def provenance(event: Event) -> dict[str, str]:
 @functools.lru_cache(maxsize=1024)  # because sources, types and schemes are few, and encoding takes a while
 def encoded(value: str) -> str:
     """For a header that a receiver decodes."""
-    return bounded(value, HEADER_BYTES_MAX, safe=_PLAIN)
+    return bounded(value, ATTRIBUTE_BYTES_MAX, safe=_PLAIN)

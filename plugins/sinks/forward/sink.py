@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from gateway import (
     ANSWER_BYTES_MAX,
+    CLOUDEVENTS_JSON,
     WEBHOOK_ID,
     WEBHOOK_TIMESTAMP,
     AddressGuard,
@@ -185,9 +186,7 @@ class Forward(Sink):
     def _media_type(self, body: Body) -> str:
         """GitHub's own middleware takes nothing but application/json, and CloudEvents are JSON."""
         return (
-            bodies.JSON
-            if self._signers.github is not None and body.media_type == bodies.STRUCTURED
-            else body.media_type
+            bodies.JSON if self._signers.github is not None and body.media_type == CLOUDEVENTS_JSON else body.media_type
         )
 
     def _body(self, event: Event, now: datetime) -> Body:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from gateway import DeliveryFailed
+from gateway import DeliveryFailed, sync_path
 from plugins.sinks.storage.disk import Disk
 from plugins.sinks.storage.storage import FileBody, Resume, Stored, TellSent, uncounted
 
@@ -103,7 +103,7 @@ class Folder:
         """Durable when it returns: the bytes first, then the name, then the folders that hold it."""
         target = self._path(key)
         changed = _folders(target.parent)
-        _sync(source)
+        sync_path(source)
         try:
             source.replace(target)
         except OSError as error:
@@ -112,14 +112,14 @@ class Folder:
             beside = target.with_name(f".{secrets.token_hex(8)}.part")  # another disk is mounted below the folder
             try:
                 shutil.copyfile(source, beside)
-                _sync(beside)
+                sync_path(beside)
                 beside.replace(target)
             except OSError:
                 beside.unlink(missing_ok=True)
                 raise
             source.unlink()
         for folder in changed:
-            _sync(folder)
+            sync_path(folder)
 
 
 def hash_of(path: Path, into: hashlib._Hash | None = None) -> str:
@@ -163,11 +163,3 @@ def _folders(folder: Path) -> Sequence[Path]:
         changed.append(folder)
     changed[0].mkdir(parents=True, exist_ok=True)
     return changed
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 from urllib.parse import quote
 
-from gateway import Delivery, encode_json, format_time, order_key, to_document, to_json, visible
-
-STRUCTURED: Final = "application/cloudevents+json"
-LONG_BYTES_MAX: Final = 2048  # bytes of `subject` and `cause`, as in the headers of a forward
-VALUE_BYTES_MAX: Final = 512  # bytes of every other attribute
-_LONG: Final = frozenset({"subject", "cause"})
-# NATS binding 3.1.3.2: space, quote, percent and what is not printable ASCII.
-_PLAIN: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
+from gateway import (
+    ATTRIBUTE_BYTES_MAX,
+    CLOUDEVENTS_JSON,
+    HEADER_PLAIN,
+    Delivery,
+    attribute_bytes_max,
+    format_time,
+    order_key,
+    to_binary,
+    to_json,
+    visible,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,10 @@ def compose(
         properties["recording-gateway-replay"] = "true"
     attributes: dict[str, str] = {}
     if body == "event":
-        content, media_type = to_json(event), STRUCTURED
+        content, media_type = to_json(event), CLOUDEVENTS_JSON
     else:
-        document = to_document(event)
-        content, media_type = encode_json(document.pop("data")), document.pop("datacontenttype")
-        attributes = {name: _attribute(name, value) for name, value in document.items()}
+        texts, content, media_type = to_binary(event)
+        attributes = {name: _bounded(text, attribute_bytes_max(name)) for name, text in texts.items()}
     return StreamMessage(
         id=f"{event.source}/{event.ref}" + (f"/{delivery.id}" if delivery.replay else ""),
         key=key,
@@ -70,14 +73,8 @@ def compose(
         body=content.encode(),
         media_type=media_type,
         attributes=attributes,
-        properties={name: _bounded(value, VALUE_BYTES_MAX) for name, value in properties.items()} | dict(trace),
+        properties={name: _bounded(value, ATTRIBUTE_BYTES_MAX) for name, value in properties.items()} | dict(trace),
     )
-
-
-def _attribute(name: str, value: object) -> str:
-    """Text as it is, a number in digits, an object (`cause`) as JSON: the canonical strings of CloudEvents."""
-    text = value if isinstance(value, str) else encode_json(value)
-    return _bounded(text, LONG_BYTES_MAX if name in _LONG else VALUE_BYTES_MAX)
 
 
 def _bounded(text: str, bytes_max: int) -> str:
@@ -90,4 +87,4 @@ def _bounded(text: str, bytes_max: int) -> str:
 
 def percent_encoded(value: str) -> str:
     """For a header that holds nothing but printable ASCII."""
-    return quote(value, safe=_PLAIN)
+    return quote(value, safe=HEADER_PLAIN)

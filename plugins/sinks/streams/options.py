@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import ConfigFile, Options, Secret
+from gateway import CaFile, ConfigFile, Options, Secret
 from plugins.sinks.streams.broker_url import BrokerAddress
 
 NAME_CHARS_MAX = 256  # characters of a user's name
@@ -31,9 +31,7 @@ class StreamOptions(Options):
         None, description="Who logs in; absent: nobody does."
     )
     password: Password | None = Field(None, description="The password.")
-    ca: ConfigFile | None = Field(
-        None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
-    )
+    ca: CaFile = None
     certificate: ConfigFile | None = Field(None, description="A PEM file to show to the broker (mutual TLS).")
     key: ConfigFile | None = Field(None, description="The certificate's private key, where it has a file of its own.")
     body: Literal["event", "binary"] = Field(
