@@ -13,7 +13,7 @@ from gateway.plugin import Callback
 from gateway.web.budget import Budget
 from gateway.web.deadlines import Phase
 from gateway.web.known_heads import KnownHeads
-from tests.web.doors import CALLBACK, networks, post
+from tests.web.doors import CALLBACK, Entry, networks, post
 from tests.web.test_known_heads import LOOKS_LIKE_IT, LOWER, TITLED, Door
 
 OFFERS: Final = (  # as Java's client does with every request
@@ -80,20 +80,46 @@ def streams(draw: st.DrawFn) -> list[list[bytes]]:
     return connections
 
 
-async def outcome(connections: list[list[bytes]], *, known: bool, waits: bool, behind_proxy: bool) -> tuple[Any, ...]:
-    """All that can be seen of a listener to which these came, and how many heads it did not parse."""
+CONFIGURED: Final[dict[str, dict[str, Any]]] = {
+    "as before": {},
+    "elsewhere": {"path": "other"},
+    "for nobody": {"allow_from": tuple(networks("10.0.0.0/8"))},
+    "for those behind the proxy": {"allow_from": tuple(networks("203.0.113.0/24"))},
+    "of a type": {"media_types": ("application/json",)},
+}
+ENDS: Final = ("its caller leaves", "it says no more", "the listener stops")
+
+
+def reload(door: Door, how: str) -> None:
+    changes = dict(CONFIGURED[how])
+    sources = door.behind.sources_by_path
+    for path in ("live", "other"):
+        sources.pop(path, None)
+    path = changes.pop("path", "live")
+    sources[path] = Entry("live", **changes)
+
+
+async def outcome(
+    connections: list[list[bytes]], *, known: bool, waits: bool, behind_proxy: bool, reloads: list[str], end: str
+) -> tuple[Any, ...]:
+    """All that can be seen of a listener to which these came, and how many heads it did not parse. Before each connection
+    its source is configured anew; `end` is how each ends, with the last answer still due."""
     budget = Budget(10_000)
     door = Door(budget=budget, trusted=networks("192.0.2.0/24") if behind_proxy else ())
     if not known:
         door.protocol.heads = KnownHeads(0)
     seen: list[object] = []
-    for segments in connections:
+    for number, segments in enumerate(connections):
+        if reloads:
+            reload(door, reloads[number % len(reloads)])
         connection, wire = door.connect()
-        for segment in segments:
+        for left, segment in zip(reversed(range(len(segments))), segments, strict=True):
             if wire.closing:
                 break
             connection.data_received(segment)
-            if waits or segment is segments[-1]:
+            if not left and end != ENDS[0]:
+                seen.append(connection.eof_received() if end == ENDS[1] else connection.shutdown())
+            if waits or not left:
                 for _ in range(40):
                     await asyncio.sleep(0)
                 held = {peer: list(map(mine.get, mine)) for peer, mine in budget._peers.items()}
@@ -110,13 +136,22 @@ async def outcome(connections: list[list[bytes]], *, known: bool, waits: bool, b
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(streams(), st.booleans(), st.booleans())
-@example([[ELSEWHERE, OFFERS]] * 2 + [[OFFERS]], True, False)
-@example([[TITLED[:2], TITLED[2:]]] * 2 + [[TITLED[2:]]], True, False)
-@example([[post(b"")] * 3] * 2, True, True)
-@example([[TITLED]] * 3, False, False)
-def test_known_heads_change_nothing(connections: list[list[bytes]], waits: bool, behind_proxy: bool) -> None:
-    with_them, _ = asyncio.run(outcome(connections, known=True, waits=waits, behind_proxy=behind_proxy))
-    without, parsed = asyncio.run(outcome(connections, known=False, waits=waits, behind_proxy=behind_proxy))
+@given(
+    connections=streams(),
+    waits=st.booleans(),
+    behind_proxy=st.booleans(),
+    reloads=st.lists(st.sampled_from(sorted(CONFIGURED)), max_size=3),
+    end=st.sampled_from(ENDS),
+)
+@example(connections=[[ELSEWHERE, OFFERS]] * 2 + [[OFFERS]], waits=True, behind_proxy=False, reloads=[], end=ENDS[0])
+@example(
+    connections=[[TITLED[:2], TITLED[2:]]] * 2 + [[TITLED[2:]]], waits=True, behind_proxy=False, reloads=[], end=ENDS[0]
+)
+@example(connections=[[post(b"")] * 3] * 2, waits=True, behind_proxy=True, reloads=[], end=ENDS[0])
+@example(connections=[[TITLED]] * 4, waits=False, behind_proxy=False, reloads=[], end=ENDS[2])
+@example(connections=[[TITLED]] * 8, waits=True, behind_proxy=False, reloads=list(CONFIGURED), end=ENDS[1])
+def test_known_heads_change_nothing(connections: list[list[bytes]], **how: Any) -> None:
+    with_them, _ = asyncio.run(outcome(connections, known=True, **how))
+    without, parsed = asyncio.run(outcome(connections, known=False, **how))
     assert parsed == 0
     assert with_them == without
