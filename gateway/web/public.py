@@ -32,7 +32,9 @@ _ALLOW: Final = (b"allow", b"POST")
 
 
 def public_app(ingress: Ingress, refusals: PublicRefusals, *, lifespan: Lifespan[object] | None = None) -> Starlette:
-    """The application. `ingress` answers callbacks, `refusals` whatever is none; `app.state.gateway` is behind both."""
+    """The application. `ingress` answers callbacks, `refusals` whatever is none; `app.state.gateway` is behind both.
+
+    What is wrapped around it does not see a callback that came whole: `WholeCallbacks` takes that before it."""
     app = Starlette(
         routes=[Route(f"{HOOKS}{{path}}", ingress)],
         exception_handlers={
