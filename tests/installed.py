@@ -6,7 +6,6 @@ import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,9 +37,11 @@ class Environment:
 
     def install(self, *wheels: Path) -> None:
         """Install these wheels, and nothing they ask for."""
-        _pip(
-            "--python", str(self.python), "install", "--no-deps", "--no-index", "--ignore-installed", *map(str, wheels)
-        )
+        # the pip of the libraries, begun by the environment's own Python: `pip --python` would start a second one
+        command = [self.python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+        command += ["--no-deps", "--no-index", "--ignore-installed", *wheels]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
     def run(
         self, *arguments: str | Path, cwd: Path, check: bool = True, environ: dict[str, str] | None = None
@@ -58,9 +59,3 @@ class Environment:
         )
         assert not check or done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
-
-
-def _pip(*arguments: str | Sequence[str]) -> None:
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
