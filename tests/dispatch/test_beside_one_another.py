@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.dispatch import dispatcher
 from gateway.dispatch.lane import Lane
 from gateway.errors import ItemRefused, StoreUnavailable
 from gateway.follow_up import Done
@@ -15,10 +16,16 @@ from gateway.model import Delivery
 from gateway.store.store import Store
 from tests.patience import eventually
 
-from .conftest import Build, Scripted, event, forever, policy
+from .conftest import Build, House, Scripted, event, forever, policy
 from .following import COPY, routes
 
 FOR_EVER = "for ever"
+
+
+async def end_without(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Close it without five seconds for the last outcome, which never comes."""
+    monkeypatch.setattr(dispatcher, "LAST_WRITES_SECONDS", 0.05)
+    await house.close(0.05)
 
 
 def answers_with(monkeypatch: pytest.MonkeyPatch, method: str, what: Exception | str) -> list[str]:
@@ -114,6 +121,7 @@ async def test_outcomes_are_written_beside_follow_ups_and_releases_that_wait_for
     await eventually(lambda: asked)
     await house.put(event(2), event(3))
     await eventually(lambda: house.rows() == ["sending", "delivered", "delivered"])
+    await end_without(house, monkeypatch)
 
 
 @pytest.mark.parametrize("error", [ItemRefused("never"), StoreUnavailable("away"), RuntimeError("a bug")], ids=repr)
@@ -136,3 +144,4 @@ async def test_outcomes_are_written_beside_a_release_that_is_refused(
         await eventually(lambda: len(lane.slots.leased) == 1)
         assert "release_refused" in [line["event"] for line in logs]
     lane.slots.stopping = False
+    await end_without(house, monkeypatch)
