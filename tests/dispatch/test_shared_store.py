@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from tenacity import wait_exponential
 
 from gateway.dispatch import circuit
 from gateway.errors import Retry, Unavailable
@@ -92,7 +93,7 @@ class Skewed(Clock):
 async def test_a_gateway_whose_clock_is_an_hour_off_tries_again_in_time_and_gives_nothing_up(
     pair: Pair, off: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(circuit, "FIRST_OPEN_SECONDS", 0.2)
+    monkeypatch.setattr(circuit, "_RISING", wait_exponential(multiplier=0.2))
     answers: list[Any] = [Retry("busy"), Unavailable("gone"), None]
 
     async def script(delivery: Delivery) -> None:
