@@ -98,7 +98,8 @@ class Journal:
             self._metrics.activity.key_used(source, origin.key_marks[verified.key])
         self._metrics.activity.verified(name)
         if verified.validity is not None:
-            self._validity(source).observe(verified.validity, exemplar(callback.trace))
+            trace = callback.trace
+            self._validity(source).observe(verified.validity, None if trace is None else exemplar(trace))
         if verified.trust.rank < _FIELDS_RANK and source not in self._warned:
             self._warned.add(source)
             self._log.warning(

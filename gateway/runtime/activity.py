@@ -60,6 +60,8 @@ class Activity:
         self._clock = clock or Clock()
         self._counts: dict[tuple[int, CountedKind, str], Count] = {}
         self._changed: set[tuple[int, CountedKind, str]] = set()
+        self._counting: dict[tuple[CountedKind, str], Count] = {}  # this minute's, that changed since the last fetch
+        self._minute = range(0)  # this one, in ms
         self._news: list[News] = []
         self._key_uses: dict[tuple[str, str], int] = {}
         self.watched = False
@@ -136,19 +138,22 @@ class Activity:
 
     def _count(self, kind: CountedKind, name: str) -> Count | None:
         now = self._clock.ms()
-        key = (now // 60_000, kind, name)
-        count = self._counts.get(key)
+        if now not in self._minute:
+            begin = now - now % 60_000
+            self._minute, self._counting = range(begin, begin + 60_000), {}
+        count = self._counting.get((kind, name))
         if count is None:
-            if len(self._counts) >= SERIES_MAX:
+            key = (now // 60_000, kind, name)
+            if key not in self._counts and len(self._counts) >= SERIES_MAX:
                 return None
-            count = self._counts[key] = Count()
+            count = self._counting[kind, name] = self._counts.setdefault(key, Count())
+            self._changed.add(key)
         count.last_at = now
-        self._changed.add(key)
         return count
 
     def fetch_counts(self) -> Sequence[Counted]:
         """What changed since the last time; `kept` is to be called when it was stored."""
-        changed, self._changed = self._changed, set()
+        changed, self._changed, self._counting = self._changed, set(), {}
         return [Counted(*key, self._counts[key]) for key in sorted(changed)]
 
     def not_stored(self, counted: Sequence[Counted]) -> None:
@@ -158,6 +163,7 @@ class Activity:
     def forget_old(self) -> None:
         """Let go of minutes that are over and stored."""
         minute = self._clock.ms() // 60_000
+        self._counting = {}
         for key in [key for key in self._counts if key[0] < minute - 1 and key not in self._changed]:
             del self._counts[key]
 

@@ -247,6 +247,9 @@ class Writer:
 
     def _perform(self, session: Bulk, unit: list[Item]) -> list[object]:
         session.tally = Tally()
+        first = unit[0].kind
+        if (first is Kind.ACCEPT or first is Kind.SETTLE) and all(item.kind is first for item in unit):
+            return list(self._many(session, first, [item.work for item in unit]))
         answers: dict[int, object] = {}
         for kind in (Kind.ACCEPT, Kind.SETTLE):
             group = [n for n, item in enumerate(unit) if item.kind is kind]
