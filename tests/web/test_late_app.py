@@ -72,7 +72,7 @@ async def test_where_it_cannot_be_made_this_request_fails_and_the_next_tries_aga
 async def test_what_is_nowhere_is_answered_alike(path: str) -> None:
     class Nobody:
         class sessions:
-            of = staticmethod(lambda _request: None)
+            session_of = staticmethod(lambda _request: None)
 
     async with _client(private_app(None, rest=LateApp(lambda: admin_app(None, Nobody())))) as client:  # type: ignore[arg-type]
         answer = await client.get(path)
