@@ -159,7 +159,7 @@ class Journal:
                 line["supersedes"] = answer.supersedes
             line |= traced
             self._lines.say("event", line)
-            if stored:
+            if stored and self._watchers.any:
                 watched = (
                     event.replace(id=answer.id, variant=answer.variant, supersedes=answer.supersedes)
                     if answer.variant

@@ -49,20 +49,20 @@ class Budget:
 
     def give_back(self, holder: Holder, size: int) -> None:
         """These bytes are not held any more, or are verified."""
-        mine = self._peers.get(holder.peer, {})
-        left = mine.get(holder, 0) - size
-        if left > 0:
-            mine[holder] = left
+        mine = self._peers.get(holder.peer)
+        if mine is not None and (before := mine.get(holder, 0)) > size:
+            mine[holder] = before - size
             self.occupied_bytes -= size
         else:
             self.give_back_all(holder)
 
     def give_back_all(self, holder: Holder) -> None:
         """Nothing is held here any more."""
-        mine = self._peers.get(holder.peer, {})
-        self.occupied_bytes -= mine.pop(holder, 0)
-        if not mine:
-            self._peers.pop(holder.peer, None)
+        mine = self._peers.get(holder.peer)
+        if mine is not None:
+            self.occupied_bytes -= mine.pop(holder, 0)
+            if not mine:
+                del self._peers[holder.peer]
 
     def _largest(self) -> Holder | None:
         for mine in sorted(self._peers.values(), key=lambda mine: sum(mine.values()), reverse=True):
