@@ -137,6 +137,8 @@ async def carry(
         failure = Nonsense(f"the hook deliver gave {_what(results)}, not a list of {results_due}")
     elif len(results) != results_due:
         failure = Nonsense(f"the hook deliver gave {len(results)} results for {results_due}")
+    elif all([result is None or type(result) is str for result in results]):  # noqa: C419  as nearly always, and a list is quicker
+        return list(results), []
     elif results_due == 1:
         return [_checked(results[0], hook, sink)], []
     else:

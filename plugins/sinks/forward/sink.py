@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -33,6 +33,7 @@ from gateway import (
     is_small,
     learn_secret,
     reach_url,
+    to_json,
 )
 from plugins.sinks.forward import bodies
 from plugins.sinks.forward.access_token import AccessToken, bearer
@@ -116,7 +117,7 @@ class Forward(Sink):
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[DeliveryResult]:
         """One request for all that fit into `batch_bytes`; after one that fails, what is left is tried again later."""
         events = [delivery.event for delivery in deliveries]
-        documents = await computed(lambda: [bodies.structured(event).content for event in events], events)
+        documents = await computed(lambda: [to_json(event).encode() for event in events], events)
         results: list[DeliveryResult] = [_NOT_SENT] * len(deliveries)
         for positions, content in parts(deliveries, documents, self.options.batch_bytes):
             members = [deliveries[position] for position in positions]
@@ -161,27 +162,25 @@ class Forward(Sink):
             headers["webhook-replay"] = "true"
         headers |= self._signers.request_headers(method, url, headers, content, now)
 
-        def call(headers: dict[str, str]) -> Coroutine[object, object, Answer]:
-            return self.http.request(
-                method,
-                url,
-                content=content,
-                headers=headers,
-                via=self._via,
-                classify=functools.partial(self._classify, members),
-                limit=limit,
-            )
-
+        call = functools.partial(
+            self.http.request,
+            method,
+            url,
+            content=content,
+            via=self._via,
+            classify=functools.partial(self._classify, members),
+            limit=limit,
+        )
         if self._token is None:
-            return await call(headers)
+            return await call(headers=headers)
         token = await self._token.get()
         try:
-            return await call(headers | bearer(token))
+            return await call(headers=headers | bearer(token))
         except DeliveryFailed as failure:
             if failure.status != 401:
                 raise
         self._token.forget(token)
-        return await call(headers | bearer(await self._token.get()))
+        return await call(headers=headers | bearer(await self._token.get()))
 
     def _media_type(self, body: Body) -> str:
         """GitHub's own middleware takes nothing but application/json, and CloudEvents are JSON."""
