@@ -57,6 +57,8 @@ class KnownHeads:
         cut = _split(data, self._most)
         if cut is None or cut.end != len(data) - size or int(data[cut.at : cut.ends]) != size:
             return
+        if not self._came_once(hash(cut.key)):
+            return
         scope = exchange.scope
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         names = [name for name, _ in headers]
@@ -65,12 +67,11 @@ class KnownHeads:
         # each line is one field: nothing in it was folded, and nothing left out (an offer of another protocol)
         if data.count(b"\r\n", 0, cut.end) != len(headers) + 2 or b"expect" in names:
             return
-        if self._came_once(hash(cut.key)):
-            if len(self._heads) >= HEADS_MAX:
-                del self._heads[next(iter(self._heads))]
-            of_head = {name: scope[name] for name in _OF_THE_HEAD}
-            head = self._heads[cut.key] = KnownHead(of_head, headers, names.index(b"content-length"))
-            self._last = (data[: cut.at], data[cut.ends : cut.end], head)
+        if len(self._heads) >= HEADS_MAX:
+            del self._heads[next(iter(self._heads))]
+        of_head = {name: scope[name] for name in _OF_THE_HEAD}
+        head = self._heads[cut.key] = KnownHead(of_head, headers, names.index(b"content-length"))
+        self._last = (data[: cut.at], data[cut.ends : cut.end], head)
 
     def _came_once(self, mark: int) -> bool:
         if mark in self._once:

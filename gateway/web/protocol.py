@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -22,6 +23,8 @@ from gateway.web.http_exchange import HttpExchange
 from gateway.web.known_heads import KnownHeads
 from gateway.web.listener_limits import ListenerLimits, on_the_wire
 
+TARGETS_MAX = 128  # that are parsed once, because vendors call few
+TARGET_BYTES_MAX = 256  # of such a one
 LINGER_BYTES_MAX = 1024 * 1024  # read and thrown away after a refusal, so that the caller gets to reading it
 
 
@@ -184,14 +187,14 @@ class GuardedProtocol(TimedProtocol):
 
     def _start_request(self, version: str) -> None:
         """Start the application, or queue the request behind the one in hand: as uvicorn does, with an Exchange."""
-        target = httptools.parse_url(self.url)
-        path = target.path.decode("ascii")
+        url = self.url
+        path, raw_path, query = _known_target(url) if len(url) <= TARGET_BYTES_MAX else _parse_target(url)
         scope: Any = self.scope
         scope["method"] = self.parser.get_method().decode("ascii")
         scope["http_version"] = version
-        scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
-        scope["raw_path"] = self.root_path.encode("ascii") + target.path
-        scope["query_string"] = target.query or b""
+        scope["path"] = self.root_path + path
+        scope["raw_path"] = self.root_path.encode("ascii") + raw_path
+        scope["query_string"] = query
         before: Any = self.cycle  # None at first
         cycle = self._exchange(
             scope, keep_alive=version != "1.0" and self.parser.should_keep_alive(), expects_100=self.expect_100_continue
@@ -265,6 +268,16 @@ class GuardedProtocol(TimedProtocol):
             self.incomplete.setdefault(self)
             if self._owed:
                 self._deadline = self.loop.time() + self.limits.body_seconds
+
+
+def _parse_target(url: bytes) -> tuple[str, bytes, bytes]:
+    """The path without percent signs, the path as it came, and the query."""
+    target = httptools.parse_url(url)
+    path = target.path.decode("ascii")
+    return unquote(path) if "%" in path else path, target.path, target.query or b""
+
+
+_known_target = lru_cache(maxsize=TARGETS_MAX)(_parse_target)
 
 
 def guarded(
