@@ -77,6 +77,34 @@ def test_it_lives_and_ends_like_a_child(tmp_path: Path) -> None:
         assert served.start().stop() == 0
 
 
+def test_it_ends_as_a_python_does_that_takes_itself_apart(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import atexit, threading\natexit.register(print, 'at exit')\nthreading.Timer(0.1, print, ['thread']).start()\n"
+    )
+    (tmp_path / "gateway.yaml").write_text("version: 1\nplugins: [./mine.py]\n")
+    command = [COMMAND, "check"]
+    ours = warm.run(["check"], cwd=tmp_path, environ=os.environ)
+    theirs = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    assert ours.stdout.splitlines()[-2:] == ["thread", "at exit"]
+    assert (ours.returncode, ours.stdout, ours.stderr) == (theirs.returncode, theirs.stdout, theirs.stderr)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["schema"], ["check"]], ids=" ".join)
+def test_what_cannot_be_written_is_said_as_by_any_python(tmp_path: Path, arguments: list[str]) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("there is no device that is full")
+    with full.open("wb") as out, open(os.devnull, "rb") as nothing, (tmp_path / "said").open("w+b") as said:
+        ends = {"stdin": nothing.fileno(), "stdout": out.fileno()}
+        began = warm.start(arguments, cwd=tmp_path, environ=os.environ, stderr=said.fileno(), **ends)
+        ours = began.wait(PATIENCE_S)
+        theirs = subprocess.run(
+            [COMMAND, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, check=False, timeout=PATIENCE_S, **ends
+        )
+        said.seek(0)
+        assert (ours, said.read()) == (theirs.returncode, theirs.stderr)
+
+
 @pytest.mark.parametrize("new_session", [False, True])
 def test_it_has_a_session_of_its_own_where_that_is_asked_for(tmp_path: Path, new_session: bool) -> None:
     (tmp_path / "mine.py").write_text("import os; print(os.getsid(0) == os.getpid())\n")
