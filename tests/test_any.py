@@ -35,7 +35,6 @@ ALLOWED = {
     ),
     "gateway/fields": (3, "what pydantic hands to a validator, and an overload that ipaddress has for no union"),
     "gateway/follow_up.py": (2, "JSON that a sink writes, and the core looks at"),
-    "gateway/intake": (2, "what one stage of a callback gives the next, which is another thing for each"),
     "gateway/model": (3, "JSON that a plugin keeps (`memo`) or finds (`extra`) and reads back itself"),
     "gateway/plugin": (
         15,

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.compact_json import encode_struct_or_str
 from gateway.dispatch.dispatcher import Dispatcher
@@ -30,6 +30,8 @@ from gateway.store.records import Accepted, NewDelivery, NewEvent
 from gateway.store.store import Store
 
 __all__ = ["CallbackAnswer", "Intake", "SourceEndpoint"]
+
+T = TypeVar("T")
 
 LARGE_BODY_BYTES: Final = 16 * 1024  # what is made of a larger one, by a stranger too, may take over 2 ms: off the loop
 TOGETHER_MAX: Final = (
@@ -56,11 +58,9 @@ class Intake:
             tuple[Sequence[NewEvent], ToldWaiter[CallbackUnderWay]]
         ] = []  # rows of this turn of the loop
         self._large: set[asyncio.Task[None]] = set()
-        self._stages = (
-            Stage(self._verify, self._verified, failures.of_verify),
-            Stage(self._normalise, self._normalised, failures.of_normalise),
-            Stage(self._write, self._written, failures.of_writing),
-        )
+        self._to_verify = Stage(self._verify, self._verified, failures.of_verify)
+        self._to_normalise = Stage(self._normalise, self._normalised, failures.of_normalise)
+        self._to_write = Stage(self._write, self._written, failures.of_writing)
 
     def take_callback(self, endpoint: SourceEndpoint, callback: Callback, answered: Answered) -> None:
         """Verify, normalise, route and store one callback, beginning in the loop's next turn; `answered` hears once what
@@ -95,9 +95,9 @@ class Intake:
                 arrived.popleft()  # last: it is in one of both, whatever fails
             if arrived:
                 self._call()
-            together: Sequence[CallbackUnderWay] = begun
-            for stage in self._stages:
-                together = self._pass(stage, together)
+            verified = self._pass(self._to_verify, begun)
+            normalised = self._pass(self._to_normalise, verified)
+            self._pass(self._to_write, normalised)
             self._store_rows()
         except BaseException as error:  # a mistake of ours, or no memory: nobody waits for ever
             self._give_up(begun, error)
@@ -108,9 +108,9 @@ class Intake:
                 work.answer(error)
         self._store_rows()
 
-    def _pass(self, stage: Stage, together: Sequence[CallbackUnderWay]) -> list[CallbackUnderWay]:
+    def _pass(self, stage: Stage[T], together: Sequence[CallbackUnderWay]) -> list[CallbackUnderWay]:
         """Those that go on to the next stage. All are computed before the first goes on, because that is other code."""
-        computed: list[tuple[CallbackUnderWay, object]] = []
+        computed: list[tuple[CallbackUnderWay, T]] = []
         compute, go_on, _ = stage
         for work in together:
             try:
@@ -128,11 +128,16 @@ class Intake:
 
     async def _carry_large(self, work: CallbackUnderWay) -> None:
         """The same stages in a thread, because one would make every other callback wait."""
-        for stage in self._stages:
-            given = await asyncio.to_thread(compute_or_raise, stage.compute, work)
-            if not self._pass(stage._replace(compute=given), [work]):
-                return
-        self._store_rows()
+        if (
+            await self._pass_large(self._to_verify, work)
+            and await self._pass_large(self._to_normalise, work)
+            and await self._pass_large(self._to_write, work)
+        ):
+            self._store_rows()
+
+    async def _pass_large(self, stage: Stage[T], work: CallbackUnderWay) -> bool:
+        given = await asyncio.to_thread(compute_or_raise, stage.compute, work)
+        return bool(self._pass(Stage(given, stage.go_on, stage.failed), [work]))
 
     # -- who and what
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Generic, NamedTuple, NoReturn, TypeVar
 
 from gateway.intake.under_way import CallbackAnswer, CallbackUnderWay
 
 T = TypeVar("T")
 
 
-class Stage(NamedTuple):
+class Stage(NamedTuple, Generic[T]):
     """`compute` touches nothing that is shared, so it may be done in a thread; `go_on` follows in the loop, with what it gave,
     and `failed` makes the answer of what either raised."""
 
-    compute: Callable[[CallbackUnderWay], Any]
-    go_on: Callable[[CallbackUnderWay, Any], bool]  # False: it was answered
+    compute: Callable[[CallbackUnderWay], T]
+    go_on: Callable[[CallbackUnderWay, T], bool]  # False: it was answered
     failed: Callable[[CallbackUnderWay, BaseException], BaseException]
 
 
-def fail(stage: Stage, work: CallbackUnderWay, error: BaseException) -> None:
+def fail(stage: Stage[T], work: CallbackUnderWay, error: BaseException) -> None:
     """Answer a callback that did not get through this stage."""
     work.answer(answer_of(partial(stage.failed, work, error)))
 
