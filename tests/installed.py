@@ -30,10 +30,10 @@ class Environment:
         venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
         self.bin = folder / "bin"
         self.python = self.bin / "python"
-        [site] = folder.glob("lib/python3*/site-packages")
-        self.site = site
+        [packages] = folder.glob("lib/python3*/site-packages")
+        self.packages = packages
         # one line of path, which reads no other .pth: so our own source tree, which is installed there, stays out of it
-        (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        (packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
     def install(self, *wheels: Path) -> None:
         """Install these wheels, and nothing they ask for."""

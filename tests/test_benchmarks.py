@@ -15,7 +15,7 @@ SMALLEST = {
     "brokers": ("--rounds", "1", "--seconds", "0.5"),
     "encrypted": (),
     "gateways": ("--rounds", "1", "--seconds", "0.5"),
-    "moving": ("--events", "2000"),
+    "store_transfer": ("--events", "2000"),
     "quick": ("--slices", "1"),
     "retention": ("--events", "3000", "--rounds", "2", "--seconds", "1"),
     "store": ("--rounds", "1", "--seconds", "0.1"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.naming import words_of
+from tests.names import words_of
 from tests.syntax import OURS, ROOT, last_name, nodes, python_files, tree, walked
 
 PAGE = (ROOT / "docs/glossary.md").read_text()

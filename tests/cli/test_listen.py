@@ -14,7 +14,7 @@ from gateway import verify_webhook
 from gateway.cli.table import cell_width
 from gateway.errors import GatewayError
 from tests.cli.conftest import Cli
-from tests.cli.listening import Listening, states, url_of
+from tests.cli.listen_run import ListenRun, states, url_of
 from tests.cli.terminal import Terminal
 from tests.running import SECRET, Receiver, receiving
 from tests.web.admin_api import READ, ask, post, serve, until
@@ -49,7 +49,7 @@ async def test_an_event_is_posted_as_forward_does_and_acknowledged(
     served: Served, local: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(served)
-    running = Listening(served, f"{local.url}/recordings", body=True)
+    running = ListenRun(served, f"{local.url}/recordings", body=True)
     await running.until(lambda: states(served)[0][0] == "delivered")
     await running.end()
     headers, body = local.requests[0]
@@ -69,7 +69,7 @@ async def test_what_is_answered_badly_is_given_back_with_the_reason_and_comes_ag
 ) -> None:
     put(served)
     local.answer = 422
-    running = Listening(served, local.url)
+    running = ListenRun(served, local.url)
     await running.until(lambda: local.requests)
     local.answer = 200
     await running.until(lambda: states(served)[0][0] == "delivered")
@@ -87,7 +87,7 @@ async def test_where_nothing_answers_it_says_so_and_goes_on(served: Served, caps
     put(served)
     with receiving() as gone:
         url = gone.url
-    running = Listening(served, url)
+    running = ListenRun(served, url)
     await running.until(lambda: states(served)[0][1])
     await running.until(lambda: "is your program running?" in capsys.readouterr().err)
     await running.end()
@@ -98,7 +98,7 @@ async def test_what_is_on_its_way_when_it_ends_goes_back_untouched(
 ) -> None:
     put(served)
     local.delay = 3.0
-    running = Listening(served, local.url)
+    running = ListenRun(served, local.url)
     await running.until(lambda: local.connections)
     await running.end()
     assert "handed back" in capsys.readouterr().err
@@ -113,7 +113,7 @@ async def test_a_lease_that_was_lost_meanwhile_is_said_and_does_not_end_it(
 ) -> None:
     put(served)
     local.delay = 0.5
-    running = Listening(served, local.url)
+    running = ListenRun(served, local.url)
     await running.until(lambda: local.connections)
     number = ask(served, "/deliveries?sink=q").json()["items"][0]["id"]
     assert post(served, f"/deliveries/{number}/cancel").status == 200
@@ -133,7 +133,7 @@ async def test_a_gateway_that_refuses_for_good_ends_it(
     served: Served, local: Receiver, more: dict[str, str], said: str
 ) -> None:
     with pytest.raises(GatewayError, match=said):
-        await Listening(served, local.url, **more).task  # type: ignore[arg-type]
+        await ListenRun(served, local.url, **more).task  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from gateway.cli import listen_loop, pull_client
 from gateway.cli.local_post import LocalPost
 from gateway.cli.pull_client import PulledEvent
 from gateway.errors import GatewayError
-from tests.cli.listening import Listening, states
+from tests.cli.listen_run import ListenRun, states
 from tests.patience import PATIENCE_S
 from tests.running import SECRET, Receiver, receiving
 from tests.web.admin_api import ask, post, serve
@@ -49,7 +49,7 @@ async def test_what_cannot_be_handed_back_is_said(
 ) -> None:
     put(served)
     local.delay = 3.0
-    running = Listening(served, local.url)
+    running = ListenRun(served, local.url)
     await running.until(lambda: local.connections)
     number = ask(served, "/deliveries?sink=q").json()["items"][0]["id"]
     assert post(served, f"/deliveries/{number}/cancel").status == 200
@@ -62,7 +62,7 @@ async def test_a_gateway_that_is_away_is_asked_again_and_again_and_said_once(
 ) -> None:
     monkeypatch.setattr(listen_loop, "RETRY_SECONDS", (0.001, 0.002))
     with receiving(502) as away:
-        running = Listening(away.url, "http://127.0.0.1:9")
+        running = ListenRun(away.url, "http://127.0.0.1:9")
         await running.until(lambda: len(away.requests) > 2)
         await running.end()
     said = capsys.readouterr().err
@@ -76,7 +76,7 @@ async def test_why_nothing_comes_is_said_once(
     monkeypatch.setattr(pull_client, "WAIT_SECONDS", 0)
     assert post(served, "/sinks/q/pause").status == 200
     put(served)
-    running = Listening(served, local.url)
+    running = ListenRun(served, local.url)
     said: list[str] = []
     await running.until(lambda: said.append(capsys.readouterr().err) or "handed out" in "".join(said))
     assert post(served, "/sinks/q/resume").status == 200
@@ -99,7 +99,7 @@ def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 async def test_q_ends_it_and_r_has_nothing_to_send_before_something_came(
     served: Served, local: Receiver, keyboard: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    running = Listening(served, local.url)
+    running = ListenRun(served, local.url)
     await running.until(lambda: "q ends" in capsys.readouterr().err)
     os.write(keyboard, b"r")
     await running.until(lambda: "nothing came yet" in capsys.readouterr().err)
@@ -112,7 +112,7 @@ async def test_q_ends_it_and_r_has_nothing_to_send_before_something_came(
 async def test_it_goes_on_where_its_terminal_was_closed(
     served: Served, local: Receiver, keyboard: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    running = Listening(served, local.url)
+    running = ListenRun(served, local.url)
     await running.until(lambda: "q ends" in capsys.readouterr().err)
     os.close(keyboard)
     put(served)
@@ -126,7 +126,7 @@ async def test_an_address_that_forward_cannot_post_to_ends_it_at_once(served: Se
         ("http://localhost:3000/a b", "url: expected"),
     ):
         with pytest.raises(GatewayError, match=said):
-            await Listening(served, to).task
+            await ListenRun(served, to).task
 
 
 async def test_an_event_of_a_newer_gateway_is_said_to_be_one(local: Receiver) -> None:
@@ -143,7 +143,7 @@ async def test_a_reload_of_the_gateway_is_a_rest_and_no_end(
     monkeypatch.setattr(listen_loop, "RETRY_SECONDS", (0.001, 0.002))
     with serve(tmp_path, config=PULLING) as served:
         lane = served.behind.dispatcher.lanes["q"]  # type: ignore[attr-defined]
-        running = Listening(served, local.url)
+        running = ListenRun(served, local.url)
         await running.until(lambda: lane._waiters)
         path = tmp_path / "gateway.yaml"
         path.write_text(path.read_text().replace("concurrency: 100", "concurrency: 1"))

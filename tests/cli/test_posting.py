@@ -137,7 +137,7 @@ def test_a_url_that_is_none_is_wrong_use(url: str) -> None:
         complete(url, "live")
 
 
-class Listening:
+class ListenRun:
     def __init__(self, host: str, port: int = 8080, uds: Path | None = None) -> None:
         self.host, self.port, self.uds = host, port, uds
 
@@ -145,11 +145,11 @@ class Listening:
 @pytest.mark.parametrize(
     ("server_settings", "url"),
     [
-        (Listening("127.0.0.1"), "http://127.0.0.1:8080/hooks/live"),
-        (Listening("0.0.0.0", 80), "http://127.0.0.1:80/hooks/live"),
-        (Listening("::"), "http://[::1]:8080/hooks/live"),
-        (Listening("fe80::1"), "http://[fe80::1]:8080/hooks/live"),
-        (Listening("", uds=Path("/run/in.sock")), "unix:/run/in.sock:/hooks/live"),
+        (ListenRun("127.0.0.1"), "http://127.0.0.1:8080/hooks/live"),
+        (ListenRun("0.0.0.0", 80), "http://127.0.0.1:80/hooks/live"),
+        (ListenRun("::"), "http://[::1]:8080/hooks/live"),
+        (ListenRun("fe80::1"), "http://[fe80::1]:8080/hooks/live"),
+        (ListenRun("", uds=Path("/run/in.sock")), "unix:/run/in.sock:/hooks/live"),
     ],
 )
 def test_what_is_listened_on_can_be_reached(server_settings: Any, url: str) -> None:

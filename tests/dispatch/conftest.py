@@ -214,14 +214,14 @@ class House:
 
     # -- the door
 
-    async def put(self, *events: Event, to: Sequence[str] | None = None, hand: bool = True) -> Sequence[Accepted]:
-        """Accept events as the intake does; without `hand` they are left waiting for a claim, and nobody is told."""
+    async def put(self, *events: Event, to: Sequence[str] | None = None, reserve: bool = True) -> Sequence[Accepted]:
+        """Accept events as the intake does; without `reserve` they are left waiting for a claim, and nobody is told."""
         new, reserved = [], []
         for one in events:
             wanted = []
             for sink in to or list(self.sinks):
                 key = one.subject or None if self.dispatcher.keeps_order(sink) else None
-                lease = self.dispatcher.reserve(sink) if hand else None
+                lease = self.dispatcher.reserve(sink) if reserve else None
                 if lease is not None:
                     reserved.append(sink)
                 wanted.append(NewDelivery(sink=sink, order_key=key, lease=lease))
@@ -235,7 +235,7 @@ class House:
             for given in taken.leases:
                 reserved.remove(given.sink)
                 self.dispatcher.hand_over(given)
-            for sink in taken.waiting if hand else ():
+            for sink in taken.waiting if reserve else ():
                 self.dispatcher.wake(sink, urgent=one.type == "recording.failed")
         for sink in reserved:
             self.dispatcher.unreserve(sink)
@@ -252,7 +252,7 @@ class House:
         ids = []
         while len(ids) < count:
             some = [event(next(self.numbers), at=self.clock.now()) for _ in range(min(batch, count - len(ids)))]
-            await self.put(*some, hand=False, **kw)
+            await self.put(*some, reserve=False, **kw)
             ids += [one.id for one in some]
         return ids
 

@@ -12,7 +12,7 @@ from gateway import Done, File, FollowUp
 from gateway.errors import ItemRefused
 from gateway.model import FILE_COMPLETED, RECORDING_ARCHIVED, RECORDING_MISSING, Event
 from tests.dispatch.conftest import Build, Scripted, event
-from tests.dispatch.following import COPY, returning, settled
+from tests.dispatch.follow_up_kit import COPY, returning, settled
 
 
 class UnspeakableError(Exception):

@@ -17,7 +17,7 @@ from gateway.store.store import Store
 from tests.patience import eventually
 
 from .conftest import Build, House, Scripted, event, forever, policy
-from .following import COPY, routes
+from .follow_up_kit import COPY, routes
 
 FOR_EVER = "for ever"
 
@@ -104,7 +104,7 @@ async def test_one_lane_that_cannot_take_the_polls_news_leaves_them_to_the_other
     monkeypatch.setattr(Lane, "note_poll", fails)
     house = await build(Scripted("a"), Scripted("b"))
     with capture_logs():
-        await house.put(event(1), to=["b"], hand=False)
+        await house.put(event(1), to=["b"], reserve=False)
         await house.later(6)
     await eventually(lambda: house.rows() == ["delivered"])
 

@@ -43,7 +43,7 @@ async def test_shares_of_a_rate_that_are_not_to_be_had_are_asked_for_again(
     sink = Scripted()
     with capture_logs() as logs:
         house = await build(sink, delivery={"rate": "10/s"})
-        await house.put(event(1), hand=False)
+        await house.put(event(1), reserve=False)
         for _ in range(60):
             await house.later(1)
             if sink.seen:

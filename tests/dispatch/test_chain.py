@@ -15,7 +15,7 @@ import pytest
 
 from gateway.runtime.clock import Clock
 from tests.dispatch.conftest import House, event, policy
-from tests.dispatch.copying import Copying
+from tests.dispatch.copy_sink import CopySink
 from tests.patience import PATIENCE_S, eventually, until
 from tests.running import KEY, Player, Receiver, Running, receiving
 
@@ -121,7 +121,7 @@ def test_copy_then_tell_then_write_the_row_over_a_kill_a_reload_and_a_replay(
 async def houses(postgres_url: str) -> AsyncIterator[Callable[..., Any]]:
     made: list[House] = []
 
-    async def make(sink: Copying) -> House:
+    async def make(sink: CopySink) -> House:
         house = House(postgres_url, sink, clock=Clock(), app=policy(timeout="1h"), owner=f"gateway {len(made)}")  # type: ignore[arg-type]
         made.append(house)
         return await house.open()
@@ -132,7 +132,7 @@ async def houses(postgres_url: str) -> AsyncIterator[Callable[..., Any]]:
 
 
 async def test_of_two_gateways_the_other_goes_on_where_the_first_stopped(houses: Callable[..., Any]) -> None:
-    first, second = Copying(), Copying()
+    first, second = CopySink(), CopySink()
     one = await houses(first)
     await one.put(event(1))
     await first.step(3)

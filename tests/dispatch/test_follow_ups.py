@@ -26,7 +26,7 @@ from gateway.model import (
 )
 from gateway.testing.factories import NOW
 from tests.dispatch.conftest import Batching, Build, Scripted, event
-from tests.dispatch.following import COPY, returning, routes, settled
+from tests.dispatch.follow_up_kit import COPY, returning, routes, settled
 from tests.patience import eventually
 
 
@@ -145,7 +145,7 @@ async def test_each_of_a_batch_says_its_own(build: Build) -> None:
 
     sink.together = together
     house = await build(sink, delivery={"batch": {"max": 4, "window": "1s"}})
-    await house.put(*[event(number) for number in range(1, 5)], hand=False)
+    await house.put(*[event(number) for number in range(1, 5)], reserve=False)
     house.dispatcher.wake("app")
     await house.later(2.0)
     await settled(house, deliveries=4)
@@ -158,7 +158,7 @@ async def test_each_of_a_batch_says_its_own(build: Build) -> None:
 
 async def test_the_limit_of_what_may_wait_does_not_hold_it_up(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     house = await build(Scripted("app", returning(Done(None, [COPY]))))
-    await house.put(event(1), to=["app"], hand=False)
+    await house.put(event(1), to=["app"], reserve=False)
     full = replace(house.store._limits._keep, waiting=0)
     monkeypatch.setattr(house.store._limits, "_keep", full)
     assert house.store.full()

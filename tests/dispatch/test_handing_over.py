@@ -12,13 +12,13 @@ from gateway import Retry, Stopping
 from gateway.errors import StoreUnavailable, Unavailable
 from gateway.model import Delivery
 from tests.dispatch.conftest import Build, Scripted, event, policy
-from tests.dispatch.copying import LONG, Copying, kept
+from tests.dispatch.copy_sink import LONG, CopySink, kept
 from tests.patience import PATIENCE_S, eventually
 
 
 @pytest.mark.plain_rows
 async def test_at_the_stop_it_is_told_and_handed_over_at_once_unburnt(build: Build) -> None:
-    sink = Copying()
+    sink = CopySink()
     house = await build(sink, app=policy(**LONG))
     await house.put(event(1))
     await sink.step(2)
@@ -97,7 +97,7 @@ async def test_a_plugin_that_raises_stopping_by_itself_has_failed_like_any_other
 
 
 async def test_where_the_lease_is_lost_it_ends_and_changes_nothing(build: Build) -> None:
-    sink = Copying()
+    sink = CopySink()
     house = await build(sink, app=policy(**LONG))
     await house.put(event(1))
     await sink.step(2)
@@ -114,7 +114,7 @@ async def test_where_the_lease_is_lost_it_ends_and_changes_nothing(build: Build)
 async def test_a_store_that_is_away_is_waited_for_as_long_as_the_lease_lasts(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sink = Copying()
+    sink = CopySink()
     house = await build(sink, app=policy(timeout="60s"))
     await house.put(event(1))
     await sink.step()
@@ -142,7 +142,7 @@ async def test_a_store_that_is_away_is_waited_for_as_long_as_the_lease_lasts(
 
 
 async def test_a_reload_hands_it_over_to_the_new_lane(build: Build) -> None:
-    old, new = Copying(), Copying()
+    old, new = CopySink(), CopySink()
     house = await build(old, app=policy(**LONG))
     await house.put(event(1))
     await old.step(2)

@@ -12,13 +12,13 @@ import pytest
 from gateway import Progress, Retry
 from gateway.model import RECORDING_ARCHIVED, Delivery
 from tests.dispatch.conftest import Batching, Build, Scripted, event, policy
-from tests.dispatch.copying import LONG, Copying, kept
+from tests.dispatch.copy_sink import LONG, CopySink, kept
 from tests.patience import eventually
 
 
 @pytest.mark.plain_rows
 async def test_what_it_keeps_is_durable_and_shown_while_it_goes_on(build: Build) -> None:
-    sink = Copying()
+    sink = CopySink()
     house = await build(sink, app=policy(**LONG))
     await house.put(event(1))
     await sink.step(3)
@@ -36,12 +36,12 @@ async def test_what_it_keeps_is_durable_and_shown_while_it_goes_on(build: Build)
 
 
 async def test_after_a_kill_it_goes_on_where_its_memo_says(build: Build, database: str) -> None:
-    first = Copying()
+    first = CopySink()
     house = await build(first, app=policy(**LONG))
     await house.put(event(1))
     await first.step(4)
     await house.drop()
-    second = Copying()
+    second = CopySink()
     house = await build(second, app=policy(**LONG), clock=house.clock)
     await house.later(15.0)
     await second.step(6)
@@ -54,7 +54,7 @@ async def test_what_gets_on_between_two_kills_is_never_the_one_that_kills(build:
     """Seven processes die with nothing but this in flight; each kept a step more."""
     house, clock = None, None
     for number in range(1, 8):
-        sink = Copying()
+        sink = CopySink()
         house = await build(sink, app=policy(**LONG), **({} if clock is None else {"clock": clock}))
         clock = house.clock
         if number == 1:
@@ -138,7 +138,7 @@ async def test_a_word_without_news_is_not_written(build: Build, monkeypatch: pyt
 
 
 async def test_the_lease_is_lengthened_before_it_ends(build: Build) -> None:
-    sink = Copying()
+    sink = CopySink()
     house = await build(sink, app=policy(timeout="60s"))
     await house.put(event(1))
     for _ in range(6):
@@ -153,7 +153,7 @@ async def test_the_lease_is_lengthened_before_it_ends(build: Build) -> None:
 
 async def test_nothing_else_waits_for_it(build: Build) -> None:
     """Neither the other deliveries of its sink, nor other sinks, nor an hour of polls."""
-    long, other = Copying(), Scripted("other")
+    long, other = CopySink(), Scripted("other")
     house = await build(long, other, app=policy(timeout="1h", concurrency=2))
     await house.put(event(1), to=["app"])
     await long.step()
@@ -168,9 +168,9 @@ async def test_nothing_else_waits_for_it(build: Build) -> None:
 
 async def test_what_was_lost_with_it_can_be_tried_alone_beside_it(build: Build) -> None:
     """It was in flight when a process died, so it goes alone first; once it gets on, another may."""
-    long, other = Copying(), Scripted("other")
+    long, other = CopySink(), Scripted("other")
     house = await build(long, other, app=policy(**LONG), other=policy(**LONG))
-    await house.put(event(1), hand=False)
+    await house.put(event(1), reserve=False)
     house.write("UPDATE deliveries SET losses = 1")
     house.dispatcher.wake("app")
     await eventually(lambda: long.seen)
@@ -183,10 +183,10 @@ async def test_what_was_lost_with_it_can_be_tried_alone_beside_it(build: Build) 
 
 
 async def test_a_probe_that_gets_on_closes_the_circuit(build: Build) -> None:
-    sink = Copying()
+    sink = CopySink()
     house = await build(sink, app=policy(**LONG))
     await house.store.trip("app", 1000, "down")
-    await house.put(event(1), event(2), hand=False)
+    await house.put(event(1), event(2), reserve=False)
     house.dispatcher.wake("app")
     await house.later(3.0)
     await eventually(lambda: len(sink.seen) == 1)
@@ -207,7 +207,7 @@ async def test_each_of_a_batch_keeps_its_own_memo(build: Build) -> None:
 
     sink.together = together
     house = await build(sink, delivery={"batch": {"max": 3, "window": "1s"}})
-    await house.put(*[event(number) for number in range(1, 4)], hand=False)
+    await house.put(*[event(number) for number in range(1, 4)], reserve=False)
     house.dispatcher.wake("app")
     await house.later(2.0)
     await eventually(lambda: len(house.attempts()) == 3)

@@ -34,9 +34,9 @@ async def _carry_some(build: Build, shortage: Shortage, folder: Path, first: int
     (folder / f"{first}").mkdir()
     house = await build(Scripted("app", script), delivery=waits, url=file_at(folder / f"{first}/gateway.db"))
     with shortage.on(first, lines):
-        for numbers, handed in (((1, 2), True), ((3, 4), False)):
+        for numbers, reserved in (((1, 2), True), ((3, 4), False)):
             with suppress(MemoryError):
-                await house.put(*map(event, numbers), hand=handed)
+                await house.put(*map(event, numbers), reserve=reserved)
                 house.dispatcher.wake("app")
             with shortage.spares_this_task():
                 await house.calm()

@@ -74,7 +74,7 @@ async def test_an_owner_that_hangs_holds_a_slot_or_two_and_nobody_up(build: Buil
 async def test_a_paused_owners_rows_are_claimed_once_and_then_wait_behind_one(build: Build) -> None:
     sink = Owned(bad=raising(lambda: Unavailable("revoked")))
     house = await house_of(build, sink, ["bad", "good"])
-    await house.put(*of("bad", *range(1, 81)), hand=False)
+    await house.put(*of("bad", *range(1, 81)), reserve=False)
     await house.later(4, step=0.5)
     assert deliverer(house).states.paused == ["bad"]
     tokens = house.rows("token")
@@ -102,7 +102,7 @@ async def test_one_poisoned_event_holds_up_no_other_of_its_owner(build: Build) -
 
     sink = Owned(anna=script)
     house = await house_of(build, sink, ["anna"], at_once=1)
-    await house.put(*of("anna", *range(1, 12)), hand=False)
+    await house.put(*of("anna", *range(1, 12)), reserve=False)
     await house.later(20, step=0.5)
     assert house.rows() == ["waiting", *["delivered"] * 10]
 
@@ -118,7 +118,7 @@ async def test_a_poisoned_head_leaves_its_queue(build: Build) -> None:
 
     sink = Owned(anna=raising(lambda: Unavailable("revoked")))
     house = await house_of(build, sink, ["anna"])
-    await house.put(*of("anna", *range(1, 6)), hand=False)
+    await house.put(*of("anna", *range(1, 6)), reserve=False)
     await house.later(3, step=0.5)
     (head,) = house.rows("event", "rank <> 2 AND order_key IS NOT NULL")
     bad.add(house.events()[head - 1])
@@ -196,7 +196,7 @@ async def test_order_of_a_stream_is_kept_whatever_its_owner_does(build: Build) -
     sink = Owned(anna=script)
     house = await build(sink, app=owned_policy(["anna"], order="stream"))
     for number in range(1, 9):
-        await house.put(*of("anna", number), hand=False)
+        await house.put(*of("anna", number), reserve=False)
     await house.later(30, step=1)
     assert house.rows("count(*)", "rank = 2") == [7]
     failing = False
@@ -210,7 +210,7 @@ async def test_order_of_a_stream_is_kept_whatever_its_owner_does(build: Build) -
 async def test_any_owner_that_a_table_can_have_can_be_sent_to(build: Build, owner: str) -> None:
     sink = Owned(**{owner: raising(lambda: Unavailable("x"))})
     house = await house_of(build, sink, [owner])
-    await house.put(*of(owner, 1, 2, 3), hand=False)
+    await house.put(*of(owner, 1, 2, 3), reserve=False)
     await house.later(3, step=0.5)
     sink.scripts.clear()
     await house.later(60, step=2)

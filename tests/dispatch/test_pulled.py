@@ -225,7 +225,7 @@ async def test_two_gateways_hand_out_each_delivery_once_and_take_each_others_rec
     read = await lane_of(second).outcomes.receipts()
     assert await lane_of(second).outcomes.end_leases([read.parse(text) for text in written], "done") == [True] * 60
     task = await waiting(second, 20)
-    await first.put(event(9999), hand=True)
+    await first.put(event(9999), reserve=True)
     assert len((await asyncio.wait_for(task, PATIENCE_S)).leases) == 1
 
 

@@ -109,7 +109,7 @@ async def test_after_any_series_of_accidents_everything_has_arrived(build: Build
                 number += 1
                 kind = RECORDING_FAILED if rng.random() < 0.1 else FILE_COMPLETED
                 some.append(event(number, type=kind, stream=f"s{rng.randrange(3)}", at=clock.now()))
-            await house.put(*some, hand=rng.random() < 0.8)
+            await house.put(*some, reserve=rng.random() < 0.8)
             events += [one.id for one in some]
             await house.later(rng.choice([0.1, 1, 7]))
         if rng.random() < 0.5:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.world import IN_HAND, World
+from tests.faults.world import OCCUPIED_MAX, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 STEPS_S = (3600, -3600, 0, 5400, 0)  # from the machine's clock; a callback's own expiry allows for six hours
@@ -41,4 +41,4 @@ def test_a_clock_that_is_set_by_hours_loses_nothing(tmp_path: Path, seed: int) -
         gateway.start()
         account = world.settle()
         assert "clock_stepped" in gateway.log
-    account.closes(again_max=(len(STEPS_S) + 1) * IN_HAND * 2)
+    account.closes(again_max=(len(STEPS_S) + 1) * OCCUPIED_MAX * 2)

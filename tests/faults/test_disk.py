@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.disk import Disk, fill, small, unchangeable
-from tests.faults.world import IN_HAND, World
+from tests.faults.world import OCCUPIED_MAX, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 FULL_BYTES = 12 * 2**20
@@ -48,7 +48,7 @@ def test_a_disk_that_is_full_and_freed_again_loses_nothing(tmp_path: Path, seed:
             world.wait_for(80)
         account = world.settle()
         gateway.stop()
-    account.closes(again_max=5 * 2 * IN_HAND)
+    account.closes(again_max=5 * 2 * OCCUPIED_MAX)
 
 
 def cut_power(world: World, disk: Disk) -> None:
@@ -79,7 +79,7 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path, seed: i
         power_cuts(world, disk, times)
         account = world.settle()
         world.kill()
-    account.closes(again_max=times * 2 * IN_HAND)
+    account.closes(again_max=times * 2 * OCCUPIED_MAX)
 
 
 def test_a_disk_that_goes_read_only_and_comes_back_loses_nothing(tmp_path: Path, seed: int, whole: bool) -> None:
@@ -108,7 +108,7 @@ def test_a_disk_that_goes_read_only_and_comes_back_loses_nothing(tmp_path: Path,
         world.wait_for(80)
         account = world.settle()
         gateway.stop()
-    account.closes(again_max=5 * 2 * IN_HAND)
+    account.closes(again_max=5 * 2 * OCCUPIED_MAX)
 
 
 def test_files_that_may_not_be_written_for_a_while_lose_nothing_and_it_goes_on_by_itself(
@@ -127,7 +127,7 @@ def test_files_that_may_not_be_written_for_a_while_lose_nothing_and_it_goes_on_b
             world.wait_for(80)
         account = world.settle()
         gateway.stop()
-    account.closes(again_max=5 * 2 * IN_HAND)
+    account.closes(again_max=5 * 2 * OCCUPIED_MAX)
 
 
 def test_a_file_that_is_taken_away_and_put_back_loses_nothing(tmp_path: Path, seed: int) -> None:
@@ -143,7 +143,7 @@ def test_a_file_that_is_taken_away_and_put_back_loses_nothing(tmp_path: Path, se
         world.wait_for(80)
         account = world.settle()
         assert "store_file_gone" in gateway.log
-    account.closes(again_max=IN_HAND)
+    account.closes(again_max=OCCUPIED_MAX)
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path, seed: int) -> None:

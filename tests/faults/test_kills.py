@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.world import IN_HAND, World
+from tests.faults.world import OCCUPIED_MAX, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400)]
 
@@ -30,7 +30,7 @@ def test_nothing_acknowledged_is_lost_by_kills_at_random(
             world.gateways[0].start()
         account = world.settle(within=2400 if whole else 120)
     assert len(account.ids) > callbacks * 0.97
-    account.closes(again_max=kills * IN_HAND * 2)
+    account.closes(again_max=kills * OCCUPIED_MAX * 2)
 
 
 def _reload(world: World) -> None:
@@ -64,7 +64,7 @@ def test_a_kill_in_the_middle_of_what_a_gateway_does_loses_nothing(
             world.kill()
             world.gateways[0].start()
         account = world.settle()
-    account.closes(again_max=2 * kills * IN_HAND)
+    account.closes(again_max=2 * kills * OCCUPIED_MAX)
 
 
 def test_kills_while_it_starts_lose_nothing(tmp_path: Path, seed: int, whole: bool) -> None:
@@ -80,7 +80,7 @@ def test_kills_while_it_starts_lose_nothing(tmp_path: Path, seed: int, whole: bo
                 world.kill()
             gateway.start()
         account = world.settle()
-    account.closes(again_max=12 * (4 if whole else 2) * IN_HAND)
+    account.closes(again_max=12 * (4 if whole else 2) * OCCUPIED_MAX)
 
 
 def test_kills_while_it_makes_its_store_leave_one_that_works(tmp_path: Path, seed: int, whole: bool) -> None:
@@ -129,7 +129,7 @@ def test_kills_in_a_sweep_of_what_is_old_lose_nothing_that_is_not(tmp_path: Path
             world.nap(0.4)
         account = world.settle()
     assert swept, "nothing was deleted, so nothing was tried"
-    account.closes(again_max=20 * IN_HAND)
+    account.closes(again_max=20 * OCCUPIED_MAX)
 
 
 def test_a_gateway_that_starts_again_and_again_with_what_is_in_flight_finishes_it(tmp_path: Path, seed: int) -> None:
@@ -146,4 +146,4 @@ def test_a_gateway_that_starts_again_and_again_with_what_is_in_flight_finishes_i
         began = time.monotonic()
         account = world.settle()
     print(f"finished {time.monotonic() - began:.1f} s after the last kill")
-    account.closes(again_max=4 * IN_HAND)
+    account.closes(again_max=4 * OCCUPIED_MAX)

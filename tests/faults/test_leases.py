@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.account import Account
 from tests.faults.server import Server, serving
-from tests.faults.world import CONCURRENCY, IN_HAND, World
+from tests.faults.world import CONCURRENCY, OCCUPIED_MAX, World
 from tests.running import COMMAND
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(600)]
@@ -137,7 +137,7 @@ def test_what_a_gateway_had_in_hand_that_stands_still_is_carried_by_another_once
     name = "back" if comes_back else "gone"
     account = without_one(tmp_path, seed, server, name, comes_back=comes_back)
     assert len(account.ids) == CALLBACKS
-    account.closes(again_max=IN_HAND)  # at the other sink what had arrived, and whose outcome was not written yet
+    account.closes(again_max=OCCUPIED_MAX)  # at the other sink what had arrived, and whose outcome was not written yet
 
 
 def with_a_late_word(folder: Path, seed: int, server: Server, database: str, *, command: str = COMMAND) -> Account:
@@ -183,4 +183,4 @@ def test_what_a_gateway_says_too_late_of_a_delivery_that_another_has_by_now_is_n
 ) -> None:
     account = with_a_late_word(tmp_path, seed, server, "late")
     assert len(account.ids) == CALLBACKS
-    account.closes(again_max=IN_HAND)
+    account.closes(again_max=OCCUPIED_MAX)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults import ledger
 from tests.faults.server import serving
-from tests.faults.world import IN_HAND, World
+from tests.faults.world import OCCUPIED_MAX, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 VENDOR_CONNECTIONS = 300
@@ -109,4 +109,4 @@ def test_a_gateway_without_memory_loses_nothing(tmp_path: Path, seed: int, whole
         account = world.settle()
     print(f"it died {world.deaths} times")
     assert world.deaths or any(one.status in (0, 500) for one in account.posted), "nobody felt it, so nothing was tried"
-    account.closes(again_max=8 * 3 * IN_HAND, refusals=frozenset({500, 503}))
+    account.closes(again_max=8 * 3 * OCCUPIED_MAX, refusals=frozenset({500, 503}))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.link import Link
 from tests.faults.server import serving
-from tests.faults.world import IN_HAND, LONG, World
+from tests.faults.world import LONG, OCCUPIED_MAX, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 UNPLUGGED_S = 4.0  # longer than a delivery may take
@@ -93,4 +93,4 @@ def play(world: World, link: Link, fault: str, *, times: int) -> None:
         world.disturb()
     account = world.settle()
     assert all(one.process is not None and one.process.poll() is None for one in world.gateways)
-    account.closes(again_max=times * len(world.gateways) * IN_HAND)
+    account.closes(again_max=times * len(world.gateways) * OCCUPIED_MAX)

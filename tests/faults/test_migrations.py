@@ -11,7 +11,7 @@ import pytest
 
 from gateway.store.engine import migrations
 from tests.faults.server import serving
-from tests.faults.world import IN_HAND, ROOT, World
+from tests.faults.world import OCCUPIED_MAX, ROOT, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROWS = 300  # stored by the version before
@@ -87,4 +87,4 @@ def test_an_upgrade_that_is_killed_in_the_middle_is_finished_by_the_next_start(
         gateway.cli("store", "verify")
     assert in_the_middle, "no kill met the step, so nothing was tried"
     assert schema == migrations.VERSION + 1
-    account.closes(again_max=(kills + 1) * 2 * IN_HAND)
+    account.closes(again_max=(kills + 1) * 2 * OCCUPIED_MAX)

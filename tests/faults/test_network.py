@@ -10,7 +10,7 @@ import pytest
 
 from tests.cable import Cable
 from tests.faults.server import Server, serving
-from tests.faults.world import IN_HAND, LONG, World
+from tests.faults.world import LONG, OCCUPIED_MAX, World
 from tests.store.pooler import Pooler
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(900)]
@@ -74,7 +74,7 @@ def test_a_network_that_fails_between_gateway_and_database_loses_nothing(
                 world.wait_for(100)
                 world.disturb()
             account = world.settle()
-    account.closes(again_max=times * 2 * IN_HAND)
+    account.closes(again_max=times * 2 * OCCUPIED_MAX)
 
 
 @pytest.mark.parametrize("mode", ["transaction", pytest.param("session", marks=LONG)])
@@ -96,4 +96,4 @@ def test_a_pooler_that_is_killed_and_comes_back_loses_nothing(
         world.kill()
         world.gateways[0].start()
         account = world.settle()
-    account.closes(again_max=3 * IN_HAND)
+    account.closes(again_max=3 * OCCUPIED_MAX)

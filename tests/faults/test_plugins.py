@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.world import IN_HAND, World
+from tests.faults.world import OCCUPIED_MAX, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 DEADLY = '''
@@ -53,7 +53,7 @@ def test_a_plugin_that_ends_the_process_now_and_then_costs_other_sinks_nothing(
         gateway.start()
         account = world.settle()
     assert died >= deaths
-    account.closes(again_max=(deaths + 2) * IN_HAND)
+    account.closes(again_max=(deaths + 2) * OCCUPIED_MAX)
 
 
 def test_a_sink_that_never_answers_keeps_nothing_from_the_others_and_gets_all_when_it_does(
@@ -71,4 +71,4 @@ def test_a_sink_that_never_answers_keeps_nothing_from_the_others_and_gets_all_wh
         world.wait_for(50)
         world.receiver.tell("two 200")
         account = world.settle()
-    account.closes(again_max=2 * IN_HAND)
+    account.closes(again_max=2 * OCCUPIED_MAX)

@@ -13,7 +13,7 @@ from tests.faults import plain_gateway
 from tests.faults.disk import fill, small
 from tests.faults.server import Server, serving
 from tests.faults.test_disk import refused
-from tests.faults.world import IN_HAND, LONG, ROOT, World
+from tests.faults.world import LONG, OCCUPIED_MAX, ROOT, World
 from tests.patience import PATIENCE_S
 from tests.postgres import folder_of
 
@@ -61,7 +61,7 @@ def test_a_database_that_fails_loses_nothing_and_gateways_go_on_by_themselves(
         world.disturb()
         account = world.settle()
         assert all(one.process is not None and one.process.poll() is None for one in world.gateways)
-    account.closes(again_max=times * 2 * 2 * IN_HAND)
+    account.closes(again_max=times * 2 * 2 * OCCUPIED_MAX)
 
 
 def test_a_disk_of_the_database_that_is_full_and_freed_loses_nothing(tmp_path: Path, seed: int, whole: bool) -> None:
@@ -92,7 +92,7 @@ def test_a_disk_of_the_database_that_is_full_and_freed_loses_nothing(tmp_path: P
             print(f"the server {'ended itself' if ended else 'went on'}")
         account = world.settle()
         assert all(one.process is not None and one.process.poll() is None for one in world.gateways)
-    account.closes(again_max=4 * 2 * IN_HAND)
+    account.closes(again_max=4 * 2 * OCCUPIED_MAX)
 
 
 def test_ten_gateways_of_which_two_die_close_the_account_and_keep_the_order_of_streams(
@@ -113,7 +113,7 @@ def test_ten_gateways_of_which_two_die_close_the_account_and_keep_the_order_of_s
         server.restart()
         world.disturb()
         account = world.settle(within=2400 if whole else LEASE_ENDS_S + 120)
-    account.closes(again_max=10 * IN_HAND)
+    account.closes(again_max=10 * OCCUPIED_MAX)
 
 
 def test_where_much_cannot_be_put_in_order_and_nothing_is_locked_the_account_closes_and_streams_keep_their_order(
@@ -135,7 +135,7 @@ def test_where_much_cannot_be_put_in_order_and_nothing_is_locked_the_account_clo
             world.keep_up(dead)
         account = world.settle(within=1200 if whole else LEASE_ENDS_S + 180)
         reruns = [number_of_reruns(one.admin) for one in world.gateways]
-    account.closes(again_max=2 * IN_HAND)
+    account.closes(again_max=2 * OCCUPIED_MAX)
     assert all(reruns), reruns
     assert not (tmp_path / "asked").exists(), (tmp_path / "asked").read_text()
 

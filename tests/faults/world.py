@@ -24,7 +24,7 @@ from tests.running import COMMAND, KEY, SECRET, Running
 LONG = pytest.mark.whole  # a scenario, or one row of one, that the short form leaves out
 ROOT = Path(__file__).resolve().parents[2]
 CONCURRENCY = 8  # of each sink
-IN_HAND = 2 * CONCURRENCY  # of a lane: what it carries, and what waits in memory for its outcome to be written
+OCCUPIED_MAX = 2 * CONCURRENCY  # of a lane: what it carries, and what waits in memory for its outcome to be written
 CONFIG = f"""
 sources:
   live: {{type: huawei-live, keys: ['{KEY}'], domains: [push.example.com], apps: [live], clock_skew: 6h}}

@@ -60,7 +60,7 @@ class Reader:
         said = []
         for line in lines:
             if not line.startswith("gateway "):
-                done = [hand for start, hand in (hands or {}).items() if line.startswith(start)]
+                done = [act for start, act in (hands or {}).items() if line.startswith(start)]
                 assert done, f"the page says {line!r}, and the play does nothing"
                 done[0]()
                 continue

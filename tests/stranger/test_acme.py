@@ -58,7 +58,7 @@ def test_its_own_tests_pass_beside_the_wheel(acme: Environment, tmp_path: Path) 
     where = acme.run(
         "python", "-c", "import gateway, acme_recordings as a; print(gateway.__file__, a.__file__)", cwd=tmp_path
     )
-    assert all(file.startswith(str(acme.site)) for file in where.stdout.split())
+    assert all(file.startswith(str(acme.packages)) for file in where.stdout.split())
 
 
 def test_it_is_listed_without_being_imported_and_shown_with_its_options(acme: Environment, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from tests.patience import until
 from tests.running import KEY, Player, Running, receiving
 from tests.sinks.archive.media_server import Media, MediaServer
-from tests.sinks.archive.serving import serving
+from tests.sinks.archive.media_server_thread import in_thread
 
 GROWTH_BYTES_MAX = 32 * 2**20
 ON_THE_WAY_BYTES = 16 * 2**20  # in sockets and in one unwritten piece when a process dies
@@ -76,7 +76,7 @@ def test_a_killed_gateway_goes_on_where_it_was(tmp_path: Path) -> None:
     server.files["/a.mp4"] = media
     server.stall_after = [6_000_000]
     (tmp_path / "kept").mkdir()
-    with serving(server), Running(tmp_path, config("to: kept")).start() as running:
+    with in_thread(server), Running(tmp_path, config("to: kept")).start() as running:
         begin(running, server, media.size)
         until(lambda: spooled(tmp_path / "kept/.spool") > 6_000_000 - 2**21)
         assert not (tmp_path / "kept/main.mp4").exists()
@@ -98,7 +98,7 @@ def test_a_gateway_that_stops_in_the_middle_of_an_upload_ends_well(endpoint: str
     server.stall_after = [media.size, 9_000_000]  # the first answer only says that there is no room
     place = f"to: s3://kept\n    endpoint: {endpoint}\n    path_style: true\n    spool: {{folder: spool, limit: 0}}\n"
     to = place + "    credentials: {access_key: AK-of-the-archive, secret_key: SK-of-the-archive}"
-    with serving(server), Running(tmp_path, config(to)).start() as running:
+    with in_thread(server), Running(tmp_path, config(to)).start() as running:
         begin(running, server, media.size)
         until(lambda: list(bucket.multipart_uploads.all()))
         assert running.stop() == 0
@@ -131,7 +131,7 @@ def test_five_gigabytes_over_five_kills_are_whole_and_fetched_once(tmp_path: Pat
     media, server, memory = Media(5 * 2**30), MediaServer(), Memory()
     server.files["/a.mp4"] = media
     (tmp_path / "kept").mkdir()
-    with serving(server), Running(tmp_path, config("to: kept")).start() as running:
+    with in_thread(server), Running(tmp_path, config("to: kept")).start() as running:
         watched = memory.watch(running)
         begin(running, server, media.size)
         for part in range(1, 6):
@@ -171,7 +171,7 @@ def test_half_a_gigabyte_goes_into_an_object_store_over_five_kills_and_is_downlo
     to = f"to: s3://kept\n    endpoint: {endpoint}\n    path_style: true\n    spool: {{folder: spool}}\n"
     to += "    credentials: {access_key: AK-of-the-archive, secret_key: SK-of-the-archive}"
     try:
-        with serving(server), Running(tmp_path, config(to)).start() as running:
+        with in_thread(server), Running(tmp_path, config(to)).start() as running:
             watched = memory.watch(running)
             begin(running, server, media.size)
             for part in range(1, 6):  # three while it is downloaded, two while it is uploaded
@@ -208,7 +208,7 @@ def test_other_sinks_are_as_quick_while_a_file_is_archived(tmp_path: Path) -> No
     media, server = Media(4 * 2**30), MediaServer()
     server.files["/a.mp4"] = media
     (tmp_path / "kept").mkdir()
-    with receiving() as receiver, serving(server):
+    with receiving() as receiver, in_thread(server):
         running = Running(tmp_path, config("to: kept\n    bandwidth: 50MiB", receiver.url))
         with running.start():
             player = Player()

@@ -88,12 +88,12 @@ async def test_a_message_says_until_when_its_link_leads_somewhere_and_a_late_one
     ):  # fmt: skip
         clock = FrozenClock(ENDS - timedelta(hours=1 - late))
         for files in ((SIGNED,), (SIGNED, File(format="flv"))):
-            alone, several = delivery(event(files=files)), [delivery(event(number=n, files=files)) for n in range(2)]
+            alone, batch = delivery(event(files=files)), [delivery(event(number=n, files=files)) for n in range(2)]
             async with ScriptedServer(otherwise=YES[name]) as server:
                 more = {"language": language, "timezone": "UTC"}
                 async with chatting(name, server.url, clock, **more) as sink:
                     await sink.deliver(alone)
-                    await sink.deliver_batch(several)
+                    await sink.deliver_batch(batch)
                 for got in server.received:
                     shown = "\n".join(texts(json.loads(got.body)))
                     assert word in shown

@@ -20,7 +20,7 @@ from gateway.plugin.registry import Registry
 from tests import threads
 from tests.patience import PATIENCE_S
 from tests.running import KEY, Player, Running
-from tests.sinks.archive.serving import serving
+from tests.sinks.archive.media_server_thread import in_thread
 from tests.sinks.database.conftest import Place
 from tests.sinks.together.targets import Target, media, room, rooms, targets
 
@@ -133,7 +133,7 @@ async def test_what_was_acknowledged_is_in_every_place(
     processes.append(running)
     sent: list[str] = []
     server = media(EVENTS)
-    with serving(server), running:
+    with in_thread(server), running:
         consumer = Consumer(running.admin)
         try:
             posting = asyncio.create_task(asyncio.to_thread(post_all, running, server.url, sent))

@@ -28,10 +28,10 @@ def texts() -> set[str]:
 
 def _of_template(content: str) -> Iterator[str]:
     for call in _CALL.finditer(content):
-        several = ".many" in call.group()
+        plural = ".many" in call.group()
         match = _TEXT.match(content, call.end())
         assert match, content[call.start() : call.start() + 80]
-        if several:
+        if plural:
             match = _TEXT.match(content, match.end() + 1)  # the form for more than one is the one that is translated
             assert match, content[call.start() : call.start() + 80]
         yield ast.literal_eval(match[1])

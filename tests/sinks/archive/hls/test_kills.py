@@ -15,7 +15,7 @@ from tests.patience import until
 from tests.running import KEY, Player, Running
 from tests.sinks.archive.hls.conftest import kept, octets, segments, text
 from tests.sinks.archive.media_server import MediaServer
-from tests.sinks.archive.serving import serving
+from tests.sinks.archive.media_server_thread import in_thread
 
 SEGMENTS = 2000
 KILLS = 5
@@ -68,7 +68,7 @@ def test_two_thousand_segments_over_five_kills_are_each_fetched_once_and_whole(t
     def stored() -> set[str]:
         return {name for name in os.listdir(folder) if name.endswith(".ts")} if folder.exists() else set()
 
-    with serving(server), Running(tmp_path, CONFIG).start() as running:
+    with in_thread(server), Running(tmp_path, CONFIG).start() as running:
         said = {"download_url": f"{server.url}/live/r.m3u8?sig=x", "stream": "main", "record_duration": 4000}
         assert running.process is not None
         idle = psutil.Process(running.process.pid).memory_info().rss

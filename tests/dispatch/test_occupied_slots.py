@@ -1,4 +1,4 @@
-"""How much a lane has in hand: what it carries within half a second, so that nothing has to be claimed that was just stored."""
+"""How many slots a lane occupies: what it carries within half a second, so that nothing has to be claimed that was just stored."""
 
 from __future__ import annotations
 

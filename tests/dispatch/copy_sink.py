@@ -14,7 +14,7 @@ from tests.patience import eventually
 LONG = {"timeout": "1h", "retry": {"initial": "10s"}}
 
 
-class Copying(Scripted):
+class CopySink(Scripted):
     """Counts up in steps, keeping how far it is; the test lets it make each step."""
 
     def __init__(self, name: str = "app", steps: int = 10) -> None:

@@ -20,7 +20,7 @@ def url_of(served: Served) -> str:
     return f"http://{host}:{port}"
 
 
-class Listening:
+class ListenRun:
     """`gateway listen` in the test's own loop."""
 
     def __init__(

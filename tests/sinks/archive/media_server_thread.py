@@ -13,7 +13,7 @@ from tests.sinks.archive.media_server import MediaServer, listening
 
 
 @contextlib.contextmanager
-def serving(server: MediaServer) -> Iterator[None]:
+def in_thread(server: MediaServer) -> Iterator[None]:
     """The server in a thread of its own."""
     loop, begun, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 

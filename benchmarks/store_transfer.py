@@ -1,4 +1,4 @@
-"""`python -m benchmarks.moving [--events 1000000]`: what it costs to look through a store, to back it up, and to move it.
+"""`python -m benchmarks.store_transfer [--events 1000000]`: what it costs to look through a store, to back it up, and to move it.
 
 A SQLite store is filled with whole events, verified, backed up, exported, imported, copied to PostgreSQL and back, each by its
 command in a process of its own. Prints that process's processor time and memory, and the server's processor time beside
@@ -130,7 +130,7 @@ def content(place: Place) -> Mapping[str, TableEnd]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="benchmarks.moving", description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks.store_transfer", description=__doc__)
     parser.add_argument("--events", type=int, default=100_000)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="gw-bench-"))
