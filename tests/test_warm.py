@@ -63,6 +63,15 @@ def test_its_answer_is_that_of_the_command(tmp_path: Path, arguments: list[str],
     assert code in (None, ours.returncode)
 
 
+def test_one_that_ended_at_once_has_its_exit_code_too() -> None:
+    status, theirs = os.pipe()
+    os.write(theirs, b"77\n")
+    os.write(theirs, str(2 << 8).encode())
+    os.close(theirs)
+    ended = warm.Process(status)
+    assert (ended.pid, ended.poll(), ended.wait(PATIENCE_S)) == (77, 2, 2)
+
+
 def test_it_lives_and_ends_like_a_child(tmp_path: Path) -> None:
     with Running(tmp_path / "served", CONFIG) as served:
         process = served.process

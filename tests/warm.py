@@ -34,10 +34,15 @@ _parents: dict[int, socket.socket] = {}  # by process, because a worker may be a
 class Process:
     """A running command: as much of `subprocess.Popen` as the tests use."""
 
-    def __init__(self, pid: int, status: int) -> None:
-        self.pid = pid
+    def __init__(self, status: int) -> None:
+        """Of what the parent says: the process, in a line, and how it ended, which may be said already."""
+        pid, _, ended = os.read(status, 100).partition(b"\n")
+        assert pid, "the process that forks has ended"
+        self.pid = int(pid)
         self.returncode: int | None = None
         self._status = status
+        if ended:
+            self._note(ended)
 
     def poll(self) -> int | None:
         if self.returncode is None and select.select([self._status], [], [], 0)[0]:
@@ -53,7 +58,9 @@ class Process:
         return self.returncode
 
     def _read(self) -> None:
-        said = os.read(self._status, 100)
+        self._note(os.read(self._status, 100))
+
+    def _note(self, said: bytes) -> None:
         os.close(self._status)
         self.returncode = os.waitstatus_to_exitcode(int(said)) if said else -signal.SIGKILL
 
@@ -100,9 +107,7 @@ def start(
     finally:
         os.close(theirs)
     assert select.select([status], [], [], PATIENCE_S)[0], "no process came"
-    pid = os.read(status, 20).partition(b"\n")[0]
-    assert pid, "the process that forks has ended"
-    return Process(int(pid), status)
+    return Process(status)
 
 
 def run(
