@@ -16,6 +16,7 @@ import msgspec
 from gateway.errors import StoreBusy, StoreError, StoreUnavailable
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.commit_waiters import ToldWaiter, Waiter, Waiting, resolve_all
+from gateway.store.records import Accepted, NewEvent, Settlement
 
 T = TypeVar("T")
 W = TypeVar("W")
@@ -97,7 +98,13 @@ class Queue:
     @overload
     def enqueue(self, kind: Literal[Kind.CALL], work: Callable[[Bulk], T], size: int = 256) -> asyncio.Future[T]: ...
     @overload
-    def enqueue(self, kind: Kind, work: Sequence[object], size: int = 256) -> asyncio.Future[Any]: ...
+    def enqueue(
+        self, kind: Literal[Kind.ACCEPT], work: Sequence[NewEvent], size: int = 256
+    ) -> asyncio.Future[Sequence[Accepted]]: ...
+    @overload
+    def enqueue(
+        self, kind: Literal[Kind.SETTLE], work: Sequence[Settlement], size: int = 256
+    ) -> asyncio.Future[Sequence[bool]]: ...
     def enqueue(self, kind: Kind, work: Work, size: int = 256) -> asyncio.Future[Any]:
         """Queue work; the future is resolved after its commit. Raises StoreBusy (accepts only), StoreUnavailable (closed)."""
         if self._loop is None:
