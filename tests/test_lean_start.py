@@ -226,4 +226,25 @@ sys.path.insert(0, {str(tmp_path)!r})
 import gateway.config.grammar.settings
 import noted
 assert noted.seen
+from gateway.runtime.lean_imports import _with_pydantic_plugins
+assert "noted" in [one.name for one in _with_pydantic_plugins()]
+""")
+
+
+def test_what_other_versions_of_pydantic_ask_of_the_distributions_is_answered() -> None:
+    """Before 2.14.1 it looked through them by itself; without an answer nothing of ours started beside such a one."""
+    _run("""
+import importlib
+from gateway.runtime import lean_imports
+asked = {}
+there = lean_imports._import
+def noting(name, stand_ins):
+    asked.update(stand_ins)
+    return there(name, stand_ins)
+lean_imports._import = noting
+lean_imports.import_pydantic()
+metadata = asked["importlib.metadata"]
+assert not list(metadata.distributions())
+assert not list(metadata.entry_points(group="pydantic"))
+assert metadata.version("pluggy") == importlib.import_module("importlib.metadata").version("pluggy")
 """)

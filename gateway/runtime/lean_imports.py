@@ -129,7 +129,8 @@ def import_starlette() -> ModuleType:
 def import_pydantic() -> None:
     """pydantic without `importlib.metadata`, unless a distribution brings a plugin of pydantic's."""
     metadata = ModuleType("importlib.metadata")
-    vars(metadata)["entry_points"] = _pydantic_plugins
+    known = {"entry_points": _pydantic_plugins, "distributions": _with_pydantic_plugins}
+    vars(metadata).update(known, __getattr__=_of_whole_metadata)
     with contextlib.suppress(ImportError):  # a name of its own, which may change: the first model imports it then
         _import("pydantic.plugin._loader", {metadata.__name__: metadata})
     _as_written("pydantic_core.core_schema")
@@ -144,6 +145,24 @@ def _as_written(name: str) -> None:
             written.update(
                 {key: value.__forward_arg__ for key, value in written.items() if isinstance(value, ForwardRef)}
             )
+
+
+def _of_whole_metadata(name: str) -> object:
+    """What another version of pydantic may ask for, once it is imported."""
+    if name.startswith("__"):  # the import itself asks for such
+        raise AttributeError(name)
+    return getattr(importlib.import_module("importlib.metadata"), name)
+
+
+def _with_pydantic_plugins() -> Iterable[object]:
+    """All distributions, where one has a plugin. pydantic before 2.14.1 looks through them by itself."""
+    from gateway.runtime.entry_points import entry_points
+
+    if not entry_points("pydantic"):
+        return ()
+    from importlib import metadata
+
+    return metadata.distributions()
 
 
 def _pydantic_plugins(*, group: str) -> Iterable[object]:
