@@ -43,6 +43,7 @@ LATE: dict[tuple[str, str], str] = {
     ("runtime/entry_points.py", "entry_points"): "when the configuration is read",
     ("runtime/lean_imports.py", "_formatdate"): "by a plugin that writes a mail",
     ("runtime/lean_imports.py", "_pydantic_plugins"): "when the configuration is read",
+    ("runtime/lean_imports.py", "_with_pydantic_plugins"): "when the configuration is read",
     ("runtime/lean_imports.py", "import_starlette"): AT_START,
     ("runtime/trace_export.py", "make_traces"): AT_START,
     ("runtime/clock.py", "Clock.sleep"): "loaded where there is a loop to sleep in",
