@@ -13,6 +13,7 @@ SIGNATURE: Final = "signature"
 SIGNATURE_INPUT: Final = "signature-input"
 DERIVED: Final = frozenset({"@method", "@target-uri", "@authority", "@scheme", "@request-target", "@path", "@query"})
 _FIELD: Final = re.compile(r"[!#$%&'*+.^_`|~a-z0-9-]{1,64}", re.ASCII)
+_FOLD: Final = re.compile(r"[ \t]*\r?\n[ \t]+")  # a line that goes on in the next one, the only break there may be
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -64,7 +65,7 @@ def component_value(request: SignedRequest, name: str) -> str:
     lines = [value for key, value in request.headers if key.lower() == name]
     if not lines:
         raise ValueError(f"the header {name} is covered, and is not there")
-    value = ", ".join(" ".join(part.strip() for part in line.splitlines()).strip(" \t") for line in lines)
+    value = ", ".join(_FOLD.sub(" ", line).strip(" \t") for line in lines)
     if any(ord(letter) < 0x20 and letter != "\t" for letter in value):
         raise ValueError(f"the header {name} holds control characters")
     return value
@@ -74,7 +75,7 @@ def _derived(request: SignedRequest, name: str) -> str:
     if name == "@method":
         return request.method
     if request.url is None:
-        hosts = [value.strip().lower() for key, value in request.headers if key.lower() == "host"]
+        hosts = [value.strip(" \t").lower() for key, value in request.headers if key.lower() == "host"]
         host = hosts[0] if len(hosts) == 1 else ""  # of two nobody can say which one was signed
         known = {"@path": request.path or "/", "@authority": re.sub(r":(80|443)$", "", host), "@query": "?"}
         if not known.get(name):
