@@ -276,6 +276,7 @@ SMALL_FILES = {
     "gateway/runtime/file_sync.py": "one way to have a path on the disk, of the store's copies and of plugins",
     "gateway/store/admin/free_jobs.py": "every gateway asks, and few have `jobs` to do, which is large",
     "gateway/store/admin/key_uses.py": "one table, that three rooms read or write",
+    "gateway/store/admin/standing_alarms.py": "a command reads it without what `overview` counts with",
     "gateway/store/postgres/translation.py": "what is done to a statement, apart from how it is sent; the session's file is full",
     "gateway/testing/odd_json.py": "of the corpus and of fuzzing; the corpus's file is full",
     "gateway/testing/what_follows.py": "one part of the kit, of its sinks with and without HTTP",

@@ -170,7 +170,8 @@ class RemoteQueries:
 
     def status(self) -> Status:
         answer = self._remote.get("/store")
-        return Status(**{**answer, "oldest_waiting_at": optional_ms(answer["oldest_waiting_at"])})
+        given = {"held_events": answer.pop("held"), "oldest_waiting_at": optional_ms(answer["oldest_waiting_at"])}
+        return Status(**answer | given)
 
     def audit(
         self,

@@ -22,7 +22,7 @@ from gateway.model import (
     STORE_OK,
 )
 from gateway.states import AlarmType
-from gateway.store.admin.overview import STANDING
+from gateway.store.admin.standing_alarms import STANDING
 from gateway.testing.inprocess import running
 from gateway.web.pages.overview import ATTENTION
 from tests.alarms.configured import BASE

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway.model import KEY_EXPIRING, RELOAD_REFUSED, SOURCE_SILENT, STORE_LIMIT
 from gateway.store.admin.damage_bypass import UndamagedCount
 from gateway.store.admin.pages import ranges
-from gateway.store.admin.shown_rows import SinkRow, StandingAlarm, Status
+from gateway.store.admin.shown_rows import SinkRow, Status
 from gateway.store.engine.migrations import schema_version
 from gateway.store.engine.session import Session, Trouble, number_of, value_of
 from gateway.store.outbox import gates
@@ -25,9 +24,6 @@ _EVENTS: Final = "SELECT count(*) FROM events WHERE seq > :after AND seq <= :upt
 _HELD: Final = "SELECT count(*) FROM events WHERE held IS NOT NULL"
 _HELD_AMONG: Final = f"{_HELD} AND seq > :after AND seq <= :upto"
 _HELD_COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM events WHERE held IS NOT NULL LIMIT :most) AS held"
-STANDING: Final = (STORE_LIMIT, RELOAD_REFUSED, KEY_EXPIRING, SOURCE_SILENT)
-"""Conditions that begin and end, without those of a sink, whose gate is shown."""
-_HOLDING: Final = "SELECT type, about, since_at, detail FROM alarms WHERE holds = 1"
 _NEXT_DEAD: Final = "SELECT sink FROM deliveries WHERE state = 'dead' AND sink > :sink ORDER BY sink LIMIT 1"
 _REFUSED: Final = "SELECT count(*) FROM refused"
 # Type by type, because along their index a source is sought only within one.
@@ -173,13 +169,3 @@ def _postgres(session: Session) -> tuple[int | None, Mapping[str, str]]:
         **mode,
     }
     return int(size), details
-
-
-def standing_alarms(session: Session) -> Sequence[StandingAlarm]:
-    """In the order of STANDING, each since when and why."""
-    standing = [
-        StandingAlarm(type=type, about=about, since=since, detail=detail)
-        for type, about, since, detail in session.rows(_HOLDING)
-        if type in STANDING
-    ]
-    return sorted(standing, key=lambda one: (STANDING.index(one.type), one.about))

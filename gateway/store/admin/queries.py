@@ -17,7 +17,6 @@ from gateway.store.admin.configured import Configured, Knowing
 from gateway.store.admin.connections import StoreConnections
 from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter, search_events
-from gateway.store.admin.overview import standing_alarms
 from gateway.store.admin.search_budget import SearchBudget
 from gateway.store.admin.shown_rows import (
     AttemptRow,
@@ -31,6 +30,7 @@ from gateway.store.admin.shown_rows import (
     StandingAlarm,
     Status,
 )
+from gateway.store.admin.standing_alarms import standing_alarms
 from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.session import Session
 from gateway.text.store_address import parse_address
