@@ -78,7 +78,6 @@ def test_statements_have_their_ranks_from_the_enumeration() -> None:
 # Where a word of ours is a plain text or number: counts, other people's words, globs, and what another version wrote.
 BARE = {
     ("gateway/admin/overview_results.py", "held"): "how many",
-    ("gateway/store/admin/shown_rows.py", "held"): "how many",
     ("gateway/admin/overview_results.py", "act"): "as listed of a gateway elsewhere, which may know more acts",
     ("gateway/web/pages/sentences.py", "act"): "the same",
     ("gateway/cli/commands/audit.py", "act"): "a glob",
@@ -89,7 +88,7 @@ BARE = {
     ("gateway/store/postgres/batch.py", "rank"): "the name of a value in a statement",
     ("gateway/text/trace_context.py", "state"): "`tracestate`, which is the vendors' own",
 }
-TYPED = {"state", "held", "act", "rank"}
+TYPED = {"state", "held", "waits_for", "act", "rank"}
 
 
 def test_what_has_a_few_known_values_is_typed_by_them_wherever_it_is_named() -> None:

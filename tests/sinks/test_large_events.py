@@ -35,7 +35,7 @@ MAIL = {"host": "127.0.0.1", "port": 9, "tls": "none", "from": "a@example.com", 
 SINKS: dict[str, tuple[type[Sink], dict[str, Any], str]] = {
     # what is made of the event, and where it is made
     "forward event": (Forward, {"url": "http://127.0.0.1:9/"}, "plugins.sinks.forward.bodies:to_json"),
-    "forward binary": (Forward, {"url": "http://127.0.0.1:9/", "body": "binary"}, "plugins.sinks.forward.bodies:to_document"),
+    "forward binary": (Forward, {"url": "http://127.0.0.1:9/", "body": "binary"}, "plugins.sinks.forward.bodies:to_binary"),
     "database": (Database, {"url": "sqlite:///large.db"}, "plugins.sinks.database.table_fit:fit"),
     "chat": (Chat, HOOK, "plugins.sinks.cards.card:plain"),
     "chat template": (Chat, {**HOOK, "template": TEMPLATE}, "plugins.sinks.cards.template:to_document"),
