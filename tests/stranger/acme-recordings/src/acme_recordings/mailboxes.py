@@ -14,7 +14,7 @@ from gateway import (
     AddressGuard,
     Answer,
     Classify,
-    ConfigPath,
+    ConfigFile,
     Delivery,
     DeliveryFailed,
     DeliveryResult,
@@ -61,7 +61,7 @@ class MailboxOptions(Options):
     people: tuple[Person, ...] = Field(min_length=1, description="Who gets it.")
     fastest: Rate = Field(Rate(100, 1), description="What the post office allows.")
     proxy: Proxy | None = Field(None, description="What stands between here and the post office.")
-    ca: ConfigPath | None = Field(None, description="A private authority.")
+    ca: ConfigFile | None = Field(None, description="A private authority.")
     timezone: Timezone = Field("UTC", description="The zone of times in the text.")
     language: Language = Field("en", description="The language of the text.")
 
