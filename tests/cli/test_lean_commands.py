@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.encrypted_stores import NAME
 from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +37,10 @@ NEEDED_BY_NO_GLANCE = (
 )  # fmt: skip
 
 
+OF_PLAIN_STORES = pytest.mark.skipif(NAME in os.environ, reason="what an encrypted store needs is more")
+
+
+@OF_PLAIN_STORES
 @pytest.mark.process
 @pytest.mark.parametrize(
     "arguments",
@@ -58,6 +64,7 @@ def test_a_listing_imports_what_reads_the_store(stocked: list[str], folder: Path
     assert not [name for name in imported if name.startswith(NEEDED_BY_NONE)]
 
 
+@OF_PLAIN_STORES
 @pytest.mark.process
 @pytest.mark.parametrize("arguments", ["status", "status --json", "top --times 1"])
 def test_a_glance_imports_the_configuration_and_what_reads_the_store(

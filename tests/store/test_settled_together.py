@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gateway.model import Outcome
 from gateway.runtime.clock import FrozenClock
+from gateway.store.engine.cipher import is_encrypted
 from gateway.store.records import Lease, Settlement
 from gateway.store.store import Store
 from tests.store.kit import LEASE, new, settlement, table, take
@@ -31,6 +34,11 @@ def ending(lease: Lease, number: int) -> Settlement:
     return settlement(lease, detail="HTTP 200", outcome=Outcome.DELIVERED)
 
 
+def without_nonces(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """With `--encrypted` no two values look alike, but those of one length are of one length."""
+    return tuple(len(one) if isinstance(one, str) and is_encrypted(one) else one for one in row)
+
+
 @pytest.mark.parametrize("tried", [False, True])
 async def test_outcomes_written_together_are_as_each_written_alone(
     store: Store, url: str, clock: FrozenClock, tried: bool
@@ -46,7 +54,7 @@ async def test_outcomes_written_together_are_as_each_written_alone(
     together = await store.settle([ending(lease, number) for number, lease in enumerate(leases[:HALF])])
     alone = [(await store.settle([ending(lease, number)]))[0] for number, lease in enumerate(leases[HALF:])]
     assert together == alone == [True] * 11 + [False]
-    rows = table(url, ROW, "deliveries", "id")
+    rows = [without_nonces(row) for row in table(url, ROW, "deliveries", "id")]
     assert rows[:HALF] == rows[HALF:]
     tries = table(url, "delivery, token, started_at, took_ms, outcome, status, detail", "attempts", "delivery, token")
     middle = len(tries) // 2
