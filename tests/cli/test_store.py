@@ -32,7 +32,7 @@ def test_a_sound_store_is_said_to_be_and_a_broken_promise_ends_with_1(cli: Cli, 
         )
     told = cli("store", "verify", code=1).stdout
     assert told.startswith("reason: delivery 2 to lines")
-    assert told.endswith("1 violations\n")
+    assert told.endswith("1 violation\n")
     assert "\x1b" not in told
     assert max(map(len, told.splitlines())) <= 80
     document = json.loads(cli("store", "verify", "--json", code=1).stdout)

@@ -46,7 +46,8 @@ def _print(shown: list[Violation], findings: Findings) -> None:
         click.echo(textwrap.fill(text, COLUMNS, subsequent_indent="  ", break_on_hyphens=False))
     for rule, count in findings.untold.items():
         click.echo(f"{rule}: {count:,} more")
-    click.echo(f"{sum(findings.counts.values()):,} violations" if shown else "every promise of the outbox holds")
+    count = sum(findings.counts.values())
+    click.echo(f"{count:,} violation{'s' * (count != 1)}" if shown else "every promise of the outbox holds")
 
 
 def _object(keys: int, shown: list[Violation], findings: Findings) -> dict[str, object]:
