@@ -62,6 +62,12 @@ def configured(folder: Path) -> Path:
     return folder
 
 
+def on_any_port(folder: Path) -> None:
+    """Let a gateway of this configuration, which is to fail for another reason, not meet somebody else's port."""
+    path = folder / "gateway.yaml"
+    path.write_text(path.read_text().replace("port: 8080", "port: 0").replace("port: 9090", "port: 0"))
+
+
 class Cli:
     """Runs commands inside this process."""
 

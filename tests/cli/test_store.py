@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.store.store import Store
-from tests.cli.conftest import ROOT, Cli
+from tests.cli.conftest import ROOT, Cli, on_any_port
 from tests.cli.stocked import accept, an_event, stock, wanted
 from tests.patience import PATIENCE_S, until
 
@@ -119,6 +119,7 @@ def test_an_import_that_was_killed_goes_on(cli: Cli, configured: Path) -> None:
         importing.wait(PATIENCE_S)
         importing.stdin.close()
     assert "not filled to its end" in cli("store", "verify", code=1).stderr
+    on_any_port(configured)
     assert "not filled to its end" in cli("serve", code=1).stderr
     assert "were there already" in cli("store", "import", "export.ndjson").stdout
     assert cli("store", "verify").stdout == "every promise of the outbox holds\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import CONFIG, Cli
+from tests.cli.conftest import CONFIG, Cli, on_any_port
 from tests.cli.stocked import accept, an_event, stock, wanted
 
 ONE, TWO = "1" * 64, "2" * 64
@@ -53,6 +53,7 @@ def test_every_command_says_which_key_is_missing(configured: Path, event: str, c
     encrypt(configured, f"one={ONE}")
     cli("store", "reencrypt")
     encrypt(configured)
+    on_any_port(configured)
     for command in (["events", "list"], ["events", "show", event], ["store", "status"], ["refused", "list"], ["serve"]):
         assert "encrypted with the key 'one'" in cli(*command, code=1).stderr, command
     encrypt(configured, f"two={TWO}", lost="    lost: [one]\n")
