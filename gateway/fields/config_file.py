@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PosixPath
 from typing import Annotated, Final
 
@@ -26,11 +27,10 @@ class NamedFile(PosixPath):
     @classmethod
     def as_found(cls, path: Path) -> NamedFile:
         named = cls(path)
-        try:
-            with open(path, "rb") as file:
-                named.digest = hashlib.blake2b(file.read(BYTES_MAX)).digest()
-        except OSError:
-            pass  # who opens it says what is wrong with it
+        with suppress(OSError):  # who opens it says what is wrong with it
+            if path.is_file():  # because a pipe would be waited for
+                with open(path, "rb") as file:
+                    named.digest = hashlib.blake2b(file.read(BYTES_MAX)).digest()
         return named
 
     def __eq__(self, other: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 from pathlib import Path
 
@@ -46,3 +47,13 @@ def test_copies_are_equal_and_what_is_made_of_it_is_a_path(tmp_path: Path) -> No
 def test_a_relative_one_is_beside_the_configuration_and_all_are_found(tmp_path: Path) -> None:
     options = Named.model_validate({"ca": "a.pem", "rest": ["b.pem", "/c.pem"]}, context={"base": tmp_path})
     assert list(named_files([options, None])) == [tmp_path / "a.pem", tmp_path / "b.pem", Path("/c.pem")]
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "ca.pem"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, tmp_path / "none", Path("x" * 300)):
+        named = Named(ca=path)
+        assert named == Named(ca=path)
+        assert isinstance(named.ca, NamedFile)
+        assert named.ca.digest == b""
