@@ -13,7 +13,7 @@ import pytest
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
 from gateway.store.sqlite.batch import SqliteBulk
-from gateway.store.sqlite.checkpoints import OWN_PAGES_MAX, PAGES, PAGES_MAX, Checkpoints
+from gateway.store.sqlite.checkpoints import COMMITS_MIN, LARGE_PAGES_MAX, OWN_PAGES_MAX, PAGES, PAGES_MAX, Checkpoints
 from gateway.store.sqlite.session import SqliteSession
 from gateway.store.store import Store
 from tests.store.conftest import Opener
@@ -140,7 +140,22 @@ def test_while_accepts_wait_it_is_put_off_until_it_is_long(lite: SqliteBulk, mov
     checkpoints.after_commit(lite, waiting)
     assert (asked, moves) == ([True], [])
     rows_of(lite, PAGES_MAX - PAGES)
+    for _ in range(3, COMMITS_MIN):
+        checkpoints.after_commit(lite, waiting)
+        assert moves == [], "large commits do not flush the file each time"
     checkpoints.after_commit(lite, waiting)
+    assert len(moves) == 1
+
+
+def test_a_log_that_is_very_long_is_moved_after_however_few_commits(
+    lite: SqliteBulk, moves: list[tuple[int, int]]
+) -> None:
+    checkpoints = begun(lite)
+    rows_of(lite, PAGES_MAX)
+    checkpoints.after_commit(lite, lambda: True)
+    assert moves == []
+    rows_of(lite, LARGE_PAGES_MAX)
+    checkpoints.after_commit(lite, lambda: True)
     assert len(moves) == 1
 
 

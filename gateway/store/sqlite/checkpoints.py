@@ -13,8 +13,10 @@ from typing import Final
 
 from gateway.store.sqlite.session import SqliteSession
 
-PAGES: Final = 500  # of the log; so many are moved once no accept waits
-PAGES_MAX: Final = 1000  # and so many whoever waits
+PAGES: Final = 125  # of the log; so many are moved once no accept waits
+PAGES_MAX: Final = 250  # and so many whoever waits, after COMMITS_MIN
+COMMITS_MIN: Final = 4  # between two moves, so that large commits do not flush the file each time
+LARGE_PAGES_MAX: Final = 1000  # but so many at once, after however few
 OWN_PAGES_MAX: Final = 16_000  # from here on SQLite does it inside the COMMIT: what one piece of work alone may write
 COMMIT_PAGES: Final = 6  # that a commit writes for nothing but being one; and one for each row it changes
 SHARES: Final = (0.25, 8.0)  # between these is what it really writes, as times that
@@ -41,7 +43,8 @@ class Checkpoints:
         """Everyone was answered: move the log if it is long."""
         self._commits += 1
         pages = self._reckoned(session) * self._share
-        if pages >= PAGES and (pages >= PAGES_MAX or not accepts_wait()):
+        most = PAGES_MAX if self._commits >= COMMITS_MIN else LARGE_PAGES_MAX
+        if pages >= PAGES and (pages >= most or not accepts_wait()):
             self.move(session)
 
     def move(self, session: SqliteSession) -> float:
