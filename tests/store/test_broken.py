@@ -64,11 +64,11 @@ async def test_a_full_database_says_no_loses_nothing_and_works_again_with_room(t
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of two megabytes."""
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A real file system of two megabytes, or of so many."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={getattr(request, 'param', 2)}m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("only root may mount a small file system; the full database above is the same promise")
     yield folder
@@ -88,6 +88,25 @@ async def test_a_full_disk_says_no_loses_nothing_and_works_again_in_the_same_pro
     for n in range(9001, 9003):
         assert (await take(store, new(n)))[0].new
     assert stored(url) == acknowledged | {9001, 9002}
+    await store.close()
+    check = sqlite3.connect(small_disk / "gateway.db")
+    assert check.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    check.close()
+
+
+@pytest.mark.parametrize("small_disk", [2, 3, 5, 8, 16], indirect=True)
+@pytest.mark.parametrize("freed", [0.2, 0.4, 0.7])
+async def test_what_room_a_full_disk_has_again_is_for_commits(small_disk: Path, open_at: Opener, freed: float) -> None:
+    url, ballast = f"sqlite:///{small_disk}/gateway.db", small_disk / "ballast"
+    disk = os.statvfs(small_disk)
+    room = int(disk.f_bavail * disk.f_frsize * freed)
+    ballast.write_bytes(b"x" * room)
+    store = await open_at(url=url, keep=ROOMY)
+    acknowledged, _ = await fill(store, 0)
+    ballast.unlink()
+    more, _ = await fill(store, 10_000)
+    assert len(more) * 64_000 > room, "one takes three pages in the log and in the file, and one for what is beside it"
+    assert stored(url) == acknowledged | more
     await store.close()
     check = sqlite3.connect(small_disk / "gateway.db")
     assert check.execute("PRAGMA quick_check").fetchone() == ("ok",)

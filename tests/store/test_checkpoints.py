@@ -14,6 +14,7 @@ from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.checkpoints import COMMITS_MIN, LARGE_PAGES_MAX, OWN_PAGES_MAX, PAGES, PAGES_MAX, Checkpoints
+from gateway.store.sqlite.disk_room import has_room
 from gateway.store.sqlite.session import SqliteSession
 from gateway.store.store import Store
 from tests.store.conftest import Opener
@@ -185,6 +186,38 @@ def test_a_reader_that_keeps_the_log_is_no_reason_to_reckon_otherwise(
     rows_of(lite, PAGES)
     checkpoints.after_commit(lite, lambda: False)
     assert moves[-1][0] == moves[-1][1] > 3 * PAGES_MAX
+
+
+def test_a_log_for_which_the_file_has_no_room_is_moved_once_there_is(
+    lite: SqliteBulk, moves: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = begun(lite)
+    fill(lite, 200)
+    rows_of(lite, PAGES)
+    size = lite.path.stat().st_size
+    disk = os.statvfs(lite.path)
+    blocks = 100 * 8192 // disk.f_frsize  # half of what the log adds
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "statvfs", lambda _: os.statvfs_result((*disk[:4], blocks, *disk[5:])))
+        checkpoints.after_commit(lite, lambda: False)
+    assert (moves, lite.path.stat().st_size) == ([], size), "a move that cannot end takes the room of commits"
+    rows_of(lite, PAGES)
+    checkpoints.after_commit(lite, lambda: False)
+    ((pages, moved),) = moves
+    assert moved == pages > 200
+    assert checkpoints._share == 1.0, "what was left from before says nothing of how much a row writes"
+    rows_of(lite, PAGES)
+    checkpoints.after_commit(lite, lambda: False)
+    assert checkpoints._share < 1.0
+
+
+@pytest.mark.parametrize("blocks", [0, 1])
+def test_a_file_system_that_says_nothing_of_its_room_has_some(
+    lite: SqliteBulk, monkeypatch: pytest.MonkeyPatch, blocks: int
+) -> None:
+    fill(lite, 10)
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((4096, 4096, blocks, 0, 0, 0, 0, 0, 0, 255)))
+    assert has_room(lite) == (blocks == 0)
 
 
 def test_a_log_that_cannot_be_moved_hurts_nobody(lite: SqliteBulk, monkeypatch: pytest.MonkeyPatch) -> None:

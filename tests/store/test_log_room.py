@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -148,3 +150,43 @@ def test_a_log_that_is_gone_is_no_reason_to_fail(file: Path) -> None:
     _log(file).unlink()
     room.make(session)
     session.close()
+
+
+@pytest.mark.parametrize("steps_free", [1, 2])
+def test_the_last_room_of_a_disk_is_not_taken_ahead_of_need(
+    file: Path, monkeypatch: pytest.MonkeyPatch, steps_free: int
+) -> None:
+    session, room = _opened(file), LogRoom(file)
+    _add(session.connection, 6)
+    size = _log(file).stat().st_size
+    disk = os.statvfs(file)
+    blocks = steps_free * (STEP_BYTES + size) // disk.f_frsize
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((*disk[:4], blocks, *disk[5:])))
+    room.make(session)
+    assert (_log(file).stat().st_size > size) == (steps_free == 2)
+    monkeypatch.undo()
+    for _ in range(COMMITS_APART + 1):
+        room.make(session)
+    assert _log(file).stat().st_size > size
+    session.close()
+
+
+def test_room_that_could_not_be_made_whole_is_given_back(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, room = _opened(file), LogRoom(file)
+    _add(session.connection, 6)
+    size = _log(file).stat().st_size
+    write = os.pwrite
+
+    def full(handle: int, data: bytes, at: int) -> int:
+        if at > size:
+            raise OSError(errno.ENOSPC, "full")
+        return write(handle, data[: STEP_BYTES // 3], at)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    room.make(session)
+    assert _log(file).stat().st_size == size
+    monkeypatch.undo()
+    room.make(session)
+    assert _log(file).stat().st_size > size
+    session.close()
+    assert _count(file) == 6

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from gateway.store.sqlite.disk_room import has_room
 from gateway.store.sqlite.session import SqliteSession
 
 PAGES: Final = 125  # of the log; so many are moved once no accept waits
@@ -33,6 +34,7 @@ class Checkpoints:
         self._commits = 0  # since the last move
         self._changes = 0  # of the connection, at the last move
         self._share = 1.0
+        self._unmoved = False  # more is in the log than was reckoned, because the last move left something
 
     def use_connection(self, session: SqliteSession) -> None:
         """With a new connection."""
@@ -48,14 +50,20 @@ class Checkpoints:
             self.move(session)
 
     def move(self, session: SqliteSession) -> float:
-        """Move what no reader still needs, and say how many seconds that took. Never raises: a full disk leaves it to a later one."""
+        """Move what no reader still needs, and say how many seconds that took. Never raises: a full disk leaves it to a later one.
+
+        Where the file has no room for all of it, nothing is moved, because commits need what room there is.
+        """
         began = time.monotonic()
         reckoned = self._reckoned(session)
         self._commits, self._changes = 0, session.connection.total_changes
+        complete, self._unmoved = not self._unmoved, True
         with suppress(Exception):
-            ((_, pages, moved),) = session.rows("PRAGMA wal_checkpoint(PASSIVE)")
-            if moved == pages and reckoned >= PAGES / 4:  # else a reader kept it from beginning anew, or it says little
-                self._share = min(max(pages / reckoned, SHARES[0]), SHARES[1])
+            if has_room(session):
+                ((_, pages, moved),) = session.rows("PRAGMA wal_checkpoint(PASSIVE)")
+                self._unmoved = moved != pages  # a reader keeps it from beginning anew
+                if complete and not self._unmoved and reckoned >= PAGES / 4:  # else it says little
+                    self._share = min(max(pages / reckoned, SHARES[0]), SHARES[1])
         return time.monotonic() - began
 
     def _reckoned(self, session: SqliteSession) -> int:

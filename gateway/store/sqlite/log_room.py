@@ -7,13 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from gateway.store.sqlite.disk_room import has_room
 from gateway.store.sqlite.session import SqliteSession
 
 STEP_BYTES: Final = 1024 * 1024  # from here on the log is made larger, each time by so much or by half
 ROOM_BYTES_MAX: Final = (
     8 * 1024 * 1024
 )  # what is written between two checkpoints; from then on the log begins anew in it
-COMMITS_APART: Final = 32  # between two looks at a log that has all of its room: somebody may have emptied it
+COMMITS_APART: Final = 32  # between two looks at a log that has all of its room, or none: somebody may have emptied it
 
 
 class LogRoom:
@@ -46,11 +47,23 @@ class LogRoom:
         with session.atomic():  # so that nobody else's frame comes to stand where we write
             size = self._log.stat().st_size
             size_after = min(size + max(STEP_BYTES, size // 2), ROOM_BYTES_MAX)
+            if not has_room(
+                session, 2 * (size_after - size)
+            ):  # in the log, and for what comes to stand there in the file
+                self._look_after = COMMITS_APART
+                return self._roomy_to
             handle = os.open(self._log, os.O_WRONLY | os.O_CLOEXEC)
             try:
-                while size < size_after:
-                    size += os.pwrite(handle, bytes(min(STEP_BYTES, size_after - size)), size)
-                os.fdatasync(handle)
+                _write_zeros(handle, size, size_after)
+            except OSError:
+                os.ftruncate(handle, size)  # the last room of a disk is the file's
+                raise
             finally:
                 os.close(handle)
-        return size
+        return size_after
+
+
+def _write_zeros(handle: int, start: int, end: int) -> None:
+    while start < end:
+        start += os.pwrite(handle, bytes(min(STEP_BYTES, end - start)), start)
+    os.fdatasync(handle)
