@@ -278,6 +278,7 @@ SMALL_FILES = {
     "gateway/store/admin/key_uses.py": "one table, that three rooms read or write",
     "gateway/store/admin/standing_alarms.py": "a command reads it without what `overview` counts with",
     "gateway/store/postgres/translation.py": "what is done to a statement, apart from how it is sent; the session's file is full",
+    "gateway/store/sqlite/disk_room.py": "one question, of what moves the log and of what makes it larger",
     "gateway/testing/odd_json.py": "of the corpus and of fuzzing; the corpus's file is full",
     "gateway/testing/what_follows.py": "one part of the kit, of its sinks with and without HTTP",
     "gateway/text/file_trouble.py": "one way to say what is wrong with a path, for fifteen files",
