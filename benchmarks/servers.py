@@ -92,6 +92,14 @@ class Server:
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + " ", name + "{")))
 
 
+def stolen() -> float:
+    """Seconds that the host has taken from this machine's processors since it started; 0 where it does not say."""
+    try:
+        return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 def free_ports(count: int) -> list[int]:
     """Ports of the loopback that nobody listens on, below those that connections get: until a server has one of these, a
     client of something else would take it."""

@@ -39,9 +39,10 @@ class Receiver(asyncio.Protocol):
 class _Caller(asyncio.Protocol):
     """One keep-alive connection that posts the next request when the last was answered."""
 
-    def __init__(self, requests: Iterator[bytes], until: float, tally: Tally) -> None:
+    def __init__(self, requests: Iterator[bytes], until: float, tally: Tally, untimed: int = 0) -> None:
         self._requests = requests
         self._until = until
+        self._untimed = untimed
         self._tally = tally
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._buffer = b""
@@ -73,7 +74,8 @@ class _Caller(asyncio.Protocol):
         length = int(head[at + 15 :].split(b"\r\n", 1)[0])
         if len(self._buffer) < end + 4 + length:
             return
-        self._tally.add(self._buffer[9:12], time.perf_counter() - self._sent)
+        self._tally.add(self._buffer[9:12], None if self._untimed > 0 else time.perf_counter() - self._sent)
+        self._untimed -= 1
         self._buffer = self._buffer[end + 4 + length :]
         self._post()
 
@@ -91,9 +93,17 @@ class Tally:
         self.statuses: dict[bytes, int] = {}
         self.broken = 0
 
-    def add(self, status: bytes, seconds: float) -> None:
+    def add(self, status: bytes, seconds: float | None) -> None:
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        self.seconds.append(seconds)
+        if seconds is not None:
+            self.seconds.append(seconds)
+
+    def add_all(self, other: Tally) -> None:
+        """What another part of the same measurement found."""
+        for status, count in other.statuses.items():
+            self.statuses[status] = self.statuses.get(status, 0) + count
+        self.seconds += other.seconds
+        self.broken += other.broken
 
     @property
     def good(self) -> int:
@@ -105,14 +115,17 @@ class Tally:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000 if ordered else float("nan")
 
 
-async def call(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Tally:
-    """Post `requests` over `connections` keep-alive connections for `seconds`, each waiting for its answer."""
+async def call(port: int, requests: Iterator[bytes], *, connections: int, seconds: float, untimed: int = 0) -> Tally:
+    """Post `requests` over `connections` keep-alive connections for `seconds`, each waiting for its answer.
+
+    The first `untimed` answers of each connection are only counted: all connections ask at one instant then.
+    """
     tally = Tally()
     until = time.perf_counter() + seconds
     loop = asyncio.get_running_loop()
     callers = []
     for _ in range(connections):
-        _, caller = await loop.create_connection(lambda: _Caller(requests, until, tally), "127.0.0.1", port)
+        _, caller = await loop.create_connection(lambda: _Caller(requests, until, tally, untimed), "127.0.0.1", port)
         callers.append(caller.done)
     await asyncio.gather(*callers)
     return tally
