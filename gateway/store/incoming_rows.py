@@ -11,9 +11,8 @@ from typing import TypeVar
 
 from gateway.errors import StoreFull, StoreUnavailable
 from gateway.store.engine.backend import Backend
-from gateway.store.engine.commit_waiters import ToldWaiter, Waiting, resolve_all
+from gateway.store.engine.commit_waiters import ToldWaiter, WorkFailed, resolve_all
 from gateway.store.engine.session import Session
-from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
 from gateway.store.outbox import counts
 from gateway.store.outbox.limits import StoreLimits
@@ -36,7 +35,7 @@ class IncomingRows:
         """Store the events of one callback, all or none. Raises StoreBusy, StoreFull."""
         self._limits.check({new.event.source for new in events})
         self._count_if_tight()
-        return self._writer.enqueue(Kind.ACCEPT, events, _size(events))
+        return self._writer.enqueue_accept(events, _size(events))
 
     def accepted_within(self, seconds: float) -> bool:
         """Whether this gateway was given an event in the last seconds."""
@@ -47,14 +46,14 @@ class IncomingRows:
         raises: whoever waits is told, at once where there is no room."""
         full: dict[str, StoreFull | None] = {}
         taken: list[tuple[Sequence[NewEvent], int, ToldWaiter[W]]] = []
-        refused: list[Waiting] = []
+        refused: list[WorkFailed] = []
         for events, waiter in callbacks:
             for new in events:
                 source = new.event.source
                 if source not in full:
                     full[source] = self._limits.refusal(source)
                 if (error := full[source]) is not None:
-                    refused.append((waiter, None, error))
+                    refused.append(WorkFailed(waiter, error))
                     break
             else:
                 taken.append((events, _size(events), waiter))

@@ -12,7 +12,6 @@ from msgspec import to_builtins
 from gateway.model import Progress
 from gateway.store.engine.backend import Backend
 from gateway.store.engine.batch import Bulk, memo_text
-from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
 from gateway.store.outbox import losses, queues
 from gateway.store.outbox import settle as settling
@@ -59,7 +58,7 @@ class LeasedRows:
                 leases = self._at_the_right_time(session, leases, lease)
             return _known_losses(session, sink, leases)
 
-        return self._writer.enqueue(Kind.CALL, work)
+        return self._writer.enqueue(work)
 
     def claim_group(
         self, sink: str, most: int, lease: int, window: int, *, running: Collection[int] = ()
@@ -78,7 +77,7 @@ class LeasedRows:
             leases = self._at_the_right_time(session, claimed.leases, lease)
             return claimed._replace(leases=_known_losses(session, sink, leases))
 
-        return self._writer.enqueue(Kind.CALL, work)
+        return self._writer.enqueue(work)
 
     def group_by(self, fields: Mapping[str, Sequence[str]]) -> None:
         """From now on new rows of these sinks get the key of their group; those of all others get none."""
@@ -114,7 +113,7 @@ class LeasedRows:
                     losses.progressed(session, delivery)
                 return kept
 
-        return self._writer.enqueue(Kind.CALL, work)
+        return self._writer.enqueue(work)
 
     def settle_with(self, settlement: Settlement, events: Sequence[NewEvent]) -> Future[Settled]:
         """Write one outcome together with the events that follow on it; none of them where the lease was lost.
@@ -126,7 +125,7 @@ class LeasedRows:
             self._spans.note(session, "delay", settlement.delay)
             return settle_with(session, settlement, events, self._owner)
 
-        return self._writer.enqueue(Kind.CALL, work, 256 + sum(len(new.body) for new in events))
+        return self._writer.enqueue(work, 256 + sum(len(new.body) for new in events))
 
     def renew(self, delivery: int, token: FencingToken, lease: int) -> Future[bool]:
         """Lengthen a lease before sending; False: lost, do not send."""
@@ -135,7 +134,7 @@ class LeasedRows:
             self._spans.note(session, "lease", lease)
             return settling.renew(session, delivery, token, lease)
 
-        return self._writer.enqueue(Kind.CALL, work)
+        return self._writer.enqueue(work)
 
     def release(self, leases: Sequence[tuple[int, int]], *, delay: int = 0) -> Future[None]:
         """Give back (delivery, token) pairs that were not begun; their attempt is not burnt; due after `delay` ms."""
@@ -145,7 +144,7 @@ class LeasedRows:
             self._spans.note(session, "delay", delay)
             settling.release(session, leases, delay)
 
-        return self._writer.enqueue(Kind.CALL, work)
+        return self._writer.enqueue(work)
 
     def join_queue(self, sink: str, key: str, leases: Sequence[tuple[int, int]], *, delay: int) -> Future[None]:
         """Give (delivery, token) pairs back that were not begun, to stand in this queue one behind the other: no claim
@@ -156,7 +155,7 @@ class LeasedRows:
             self._spans.note(session, "delay", delay)
             queues.join(session, sink, key, leases, delay)
 
-        return self._writer.enqueue(Kind.CALL, work)
+        return self._writer.enqueue(work)
 
     def leave_queue(self, sink: str, key: str, delivery: int, token: FencingToken) -> Future[None]:
         """What stands first in this queue waits by itself from now on; the next one comes free."""
@@ -164,7 +163,7 @@ class LeasedRows:
         def work(session: Bulk) -> None:
             queues.leave(session, sink, key, delivery, token)
 
-        return self._writer.enqueue(Kind.CALL, work)
+        return self._writer.enqueue(work)
 
 
 def _known_losses(session: Bulk, sink: str, leases: Sequence[Lease]) -> Sequence[Lease]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from gateway.store.engine.backend import Backend
 from gateway.store.engine.batch import Bulk
-from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
 from gateway.store.outbox import pulled
 from gateway.store.outbox.claim import end_unreadable
@@ -36,16 +35,16 @@ class PulledRows:
             end_unreadable(session)
             return given
 
-        return self._writer.enqueue(Kind.CALL, work)
+        return self._writer.enqueue(work)
 
     def leased(self, sink: str, ids: Sequence[tuple[int, int]]) -> Future[Sequence[Lease | None]]:
         """What is leased under these (delivery, token) pairs; None: it is not any more."""
         ids = tuple(ids)
-        return self._writer.enqueue(Kind.CALL, lambda session: pulled.leased(session, sink, ids))
+        return self._writer.enqueue(lambda session: pulled.leased(session, sink, ids))
 
     def ended_as(self, delivery: int, token: FencingToken, started_at: int) -> Future[str | None]:
         """The outcome that this lease was ended with before, by the same word."""
-        return self._writer.enqueue(Kind.CALL, lambda session: pulled.ended_as(session, delivery, token, started_at))
+        return self._writer.enqueue(lambda session: pulled.ended_as(session, delivery, token, started_at))
 
     def extend(self, ids: Sequence[tuple[int, int]], lease: int) -> Future[Sequence[int | None]]:
         """Until when (ms) each is leased now; None: it was lost."""
@@ -55,7 +54,7 @@ class PulledRows:
             self._spans.note(session, "lease", lease)
             return pulled.extend(session, ids, lease)
 
-        return self._writer.enqueue(Kind.CALL, work)
+        return self._writer.enqueue(work)
 
     def peek(self, sink: str, most: int) -> Future[Sequence[Peeked]]:
         """What would be handed out next; read beside the writer, so nothing waits for it."""
@@ -63,4 +62,4 @@ class PulledRows:
 
     def receipt_key(self) -> Future[bytes]:
         """The key that receipts are made with, one for all gateways on this store."""
-        return self._writer.enqueue(Kind.CALL, pulled.receipt_key)
+        return self._writer.enqueue(pulled.receipt_key)

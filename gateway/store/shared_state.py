@@ -10,7 +10,6 @@ from functools import partial
 from gateway.model import Event
 from gateway.store.engine.backend import Backend
 from gateway.store.engine.batch import Bulk
-from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
 from gateway.store.outbox import (
     alarms,
@@ -46,12 +45,12 @@ class SharedState:
         """Note that these, (delivery, token) each, are about to be sent, with nothing else in flight here (`alone`) or beside
         others; False: a lease was lost, do not send."""
         these = tuple(leases)
-        return self._writer.enqueue(Kind.CALL, lambda session: losses.note_sending(session, these, self._owner, alone))
+        return self._writer.enqueue(lambda session: losses.note_sending(session, these, self._owner, alone))
 
     def survived(self, deliveries: Collection[int]) -> Future[None]:
         """A try of these came to its end, so that they are not what the process died of."""
         these = tuple(deliveries)
-        return self._writer.enqueue(Kind.CALL, lambda session: losses.survived(session, these))
+        return self._writer.enqueue(lambda session: losses.survived(session, these))
 
     def disown(self) -> Future[None]:
         """This process stops in good order: what it leaves in flight is no loss."""
@@ -60,21 +59,21 @@ class SharedState:
             self._beat_at = float("inf")  # because one more sign of life would name a gateway that is gone
             losses.disown(session, self._owner)
 
-        return self._writer.enqueue(Kind.CALL, work)
+        return self._writer.enqueue(work)
 
     # -- circuits and pauses
 
     def trip(self, sink: str, pause: int, reason: str) -> Future[Gate]:
         """Open the circuit for `pause` ms, unless it is open."""
-        return self._writer.enqueue(Kind.CALL, lambda session: gates.trip(session, sink, pause, reason))
+        return self._writer.enqueue(lambda session: gates.trip(session, sink, pause, reason))
 
     def probe(self, sink: str, lease: int) -> Future[int | None]:
         """Take the right to probe for `lease` ms; the answer is the mark to give to `probed`, None: not now."""
-        return self._writer.enqueue(Kind.CALL, lambda session: gates.probe(session, sink, lease))
+        return self._writer.enqueue(lambda session: gates.probe(session, sink, lease))
 
     def probed(self, sink: str, mark: int, *, good: bool, pause: int = 0, reason: str = "") -> Future[None]:
         """Close the circuit, or keep it open `pause` ms more."""
-        return self._writer.enqueue(Kind.CALL, lambda session: gates.probed(session, sink, mark, good, pause, reason))
+        return self._writer.enqueue(lambda session: gates.probed(session, sink, mark, good, pause, reason))
 
     def gates(self) -> Future[Mapping[str, Gate]]:
         """The gate of every sink that has a row."""
@@ -84,7 +83,7 @@ class SharedState:
         """Say which sinks this process carries. Called at start and about once a minute. Time in which nobody said so
         (gateway down, sink not configured) counts as stalled: give_up_after stands still."""
         names = tuple(sinks)
-        return self._writer.enqueue(Kind.CALL, lambda session: gates.serving(session, names))
+        return self._writer.enqueue(lambda session: gates.serving(session, names))
 
     @property
     def shared(self) -> bool:
@@ -93,11 +92,11 @@ class SharedState:
 
     def share_rates(self, uses: Sequence[RateUse]) -> Future[Mapping[str, int]]:
         """The tokens of each sink's rate that are this gateway's for the next ten seconds."""
-        return self._writer.enqueue(Kind.CALL, lambda session: rates.share(session, uses, self._owner))
+        return self._writer.enqueue(lambda session: rates.share(session, uses, self._owner))
 
     def leave_rates(self, uses: Sequence[RateUse]) -> Future[None]:
         """This gateway sends nothing more: its shares are the others'."""
-        return self._writer.enqueue(Kind.CALL, lambda session: rates.leave(session, uses, self._owner))
+        return self._writer.enqueue(lambda session: rates.leave(session, uses, self._owner))
 
     def due(self) -> Future[Sequence[Due]]:
         """The least due time of every sink, an index probe each, read by the reader's connection; for the 1 s poll."""
@@ -111,7 +110,7 @@ class SharedState:
 
     def begin_alarms(self) -> Future[None]:
         """From now on what happens is told; what happened before is not."""
-        return self._writer.enqueue(Kind.CALL, alarms.skip_past)
+        return self._writer.enqueue(alarms.skip_past)
 
     def survey_alarms(self, seen: Sequence[Seen], every: int) -> Future[tuple[bool, Sequence[AlarmDue]]]:
         """Whether `announce` has something to do, and what is due; `every` ms lie between two alarms of a type."""
@@ -123,7 +122,7 @@ class SharedState:
         """Store the alarms that are due, each once for all gateways. Exempt from `store.limits`: they say that these are
         reached. `make` is called on the writer's thread."""
         work = partial(alarms.announce, seen=tuple(seen), every=every, make=make, owner=self._owner)
-        return self._writer.enqueue(Kind.CALL, work)
+        return self._writer.enqueue(work)
 
     async def follow_recordings(self, rules: Sequence[WatchRule] = ()) -> recording_joins.Followed:
         """Join the next events into recordings, behind everything else; without a write where there are none.
@@ -160,7 +159,7 @@ class SharedState:
 
     def lease_reconciliation(self, source: str) -> Future[ReconciliationRow | None]:
         """Take the asking of a source for two minutes, or keep it; None: another gateway has it."""
-        return self._writer.enqueue(Kind.CALL, lambda session: reconciliation.lease(session, source, self._owner))
+        return self._writer.enqueue(lambda session: reconciliation.lease(session, source, self._owner))
 
     async def note_places(self, source: str) -> int:
         """Know where the files of all stored events lie; from when on (ms) nothing can have been forgotten."""
@@ -181,21 +180,17 @@ class SharedState:
 
     def ask_for_reconciliation(self, source: str, run: Run) -> Future[bool]:
         """Let a gateway begin this run at once; False: one is under way."""
-        return self._writer.enqueue(Kind.CALL, lambda session: reconciliation.ask_for(session, source, run))
+        return self._writer.enqueue(lambda session: reconciliation.ask_for(session, source, run))
 
     def end_reconciliation(self, source: str, run: Run, wait: timedelta) -> Future[Run | None]:
         """A run has ended; the next begins after `wait`."""
-        return self._writer.enqueue(
-            Kind.CALL, lambda session: reconciliation.end_run(session, source, self._owner, run, wait)
-        )
+        return self._writer.enqueue(lambda session: reconciliation.end_run(session, source, self._owner, run, wait))
 
     def fail_reconciliation(self, source: str, error: str, wait: timedelta) -> Future[None]:
         """A run could not get on, and goes on after `wait`."""
-        return self._writer.enqueue(
-            Kind.CALL, lambda session: reconciliation.fail(session, source, self._owner, error, wait)
-        )
+        return self._writer.enqueue(lambda session: reconciliation.fail(session, source, self._owner, error, wait))
 
     def leave_reconciliations(self, *, dead: bool = False) -> Future[None]:
         """Let go of this gateway's runs; `dead`: of those of a gateway that died, where this one is alone."""
         owner = None if dead and self._backend.alone else self._owner
-        return self._writer.enqueue(Kind.CALL, lambda session: reconciliation.leave(session, owner))
+        return self._writer.enqueue(lambda session: reconciliation.leave(session, owner))

@@ -9,7 +9,7 @@ import time
 from asyncio import Future
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from gateway.errors import StoreFull, StoreUnavailable
 from gateway.runtime.clock import Clock
@@ -24,7 +24,6 @@ from gateway.store.engine.patience import NotYet, awaited
 from gateway.store.engine.reruns import rerun
 from gateway.store.engine.session import Session
 from gateway.store.engine.sweep import reencrypt, sweep
-from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
 from gateway.store.incoming_rows import IncomingRows
 from gateway.store.leased_rows import LeasedRows
@@ -36,7 +35,7 @@ from gateway.store.outbox.clock_steps import ClockSteps
 from gateway.store.outbox.limits import StoreLimits
 from gateway.store.outbox.retention import Keep
 from gateway.store.pulled_rows import PulledRows
-from gateway.store.records import Heard, Refusal, Settlement
+from gateway.store.records import Accepted, Heard, NewEvent, Refusal, Settlement
 from gateway.store.shared_state import SharedState
 from gateway.text.store_address import parse_address
 
@@ -86,7 +85,8 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
         self._recounting: asyncio.Task[None] | None = None
         self._writer = Writer(
             self._backend.connect,
-            self._many,
+            self._accept_many,
+            self._settle_many,
             before=self._steps.correct,
             tick=self._tick,
             counted=self._counted,
@@ -140,7 +140,7 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
 
     def settle(self, settlements: Sequence[Settlement]) -> Future[Sequence[bool]]:
         """Write outcomes; False where the lease was lost (only the attempt is recorded then)."""
-        return self._writer.enqueue(Kind.SETTLE, tuple(settlements), 256 * len(settlements))
+        return self._writer.enqueue_settles(tuple(settlements))
 
     def divide(self, sources: Collection[str]) -> None:
         """Name the sources that share `store.limits.waiting`; of n each keeps 1/(2n) that no other can fill."""
@@ -165,11 +165,11 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
 
     def heard(self, rows: Sequence[Heard]) -> Future[None]:
         """Keep when sources were last heard of; never on a callback's way."""
-        return self._writer.enqueue(Kind.CALL, lambda session: activity.heard(session, rows))
+        return self._writer.enqueue(lambda session: activity.heard(session, rows))
 
     def write(self, work: Callable[[Bulk], T]) -> Future[T]:
         """Do something small of the admin side in the writer's turn."""
-        return self._writer.enqueue(Kind.CALL, work)
+        return self._writer.enqueue(work)
 
     def ask(self, question: Callable[[Session], T]) -> Future[T]:
         """Read something small of the admin side."""
@@ -182,7 +182,7 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
 
     def audit(self, entry: AuditEntry, done: int, result: str) -> Future[int]:
         """Write down an act that changes nothing here."""
-        return self._writer.enqueue(Kind.CALL, lambda session: audit.begin_act(session, entry, done, result))
+        return self._writer.enqueue(lambda session: audit.begin_act(session, entry, done, result))
 
     async def sweep(self) -> int:
         """One pass of retention in small batches; the number of events deleted. Raises StoreUnavailable."""
@@ -232,7 +232,7 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
         Raises StoreUnavailable. For readiness, at most once in 5 s.
         """
         trying = self._writer.refusing
-        await self._writer.enqueue(Kind.CALL, partial(ping, trying=trying))
+        await self._writer.enqueue(partial(ping, trying=trying))
         if trying:
             self._writer.accepts_again()
 
@@ -247,16 +247,17 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
 
     # -- on the writer's thread
 
-    def _many(self, session: Bulk, kind: Kind, work: Sequence[Any]) -> Sequence[object]:
-        if kind is Kind.ACCEPT:
-            for callback in work:
-                for new in callback:
-                    for delivery in new.deliveries:
-                        if delivery.lease is not None:
-                            self._spans.note(session, "lease", delivery.lease)
-            return accept(session, work, self._owner)
-        self._spans.note(session, "delay", max([one.delay for group in work for one in group], default=0))
-        return settling.settle(session, work)
+    def _accept_many(self, session: Bulk, callbacks: Sequence[Sequence[NewEvent]]) -> Sequence[Sequence[Accepted]]:
+        for callback in callbacks:
+            for new in callback:
+                for delivery in new.deliveries:
+                    if delivery.lease is not None:
+                        self._spans.note(session, "lease", delivery.lease)
+        return accept(session, callbacks, self._owner)
+
+    def _settle_many(self, session: Bulk, groups: Sequence[Sequence[Settlement]]) -> Sequence[Sequence[bool]]:
+        self._spans.note(session, "delay", max([one.delay for group in groups for one in group], default=0))
+        return settling.settle(session, groups)
 
     def _counted(self, tally: Tally) -> None:
         self._limits.add(tally.opened - tally.ended, tally.opened_of)

@@ -7,7 +7,7 @@ import functools
 import re
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Generic
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -23,7 +23,7 @@ from gateway.web.callback_span import SPAN, CallbackSpan, CallbackSpans
 from gateway.web.heads import hides_structure
 from gateway.web.http_exchange import BARE, FAILED, RELEASE_BODY
 from gateway.web.peers import admitted, peer
-from gateway.web.ports import AnswerLike, Behind, EndpointLike
+from gateway.web.ports import AnswerLike, EndpointLike, EndpointT, TakesCallbacks
 from gateway.web.problem_response import ProblemResponse
 
 log = import_structlog().get_logger("gateway.web")
@@ -41,10 +41,12 @@ class Gone(Exception):
     """The caller left before its body was complete: there is nobody to answer."""
 
 
-class Ingress:
+class Ingress(Generic[EndpointT]):
     """Answers callbacks. Order: route, method, size, type and encoding, caller, body, then the gateway."""
 
-    def __init__(self, gateway: Behind, *, max_body: int, trusted_proxies: Sequence[IpNetwork] = ()) -> None:
+    def __init__(
+        self, gateway: TakesCallbacks[EndpointT], *, max_body: int, trusted_proxies: Sequence[IpNetwork] = ()
+    ) -> None:
         self._gateway = gateway
         self._max_body = max_body
         self._trusted = tuple(trusted_proxies)
@@ -126,11 +128,11 @@ class Ingress:
         headers = Headers(raw=scope["headers"])
         return Callback(entry.name, "POST", scope["path"], headers, body, address, self._gateway.clock.now())
 
-    def source_at(self, path: str) -> EndpointLike | None:
+    def source_at(self, path: str) -> EndpointT | None:
         """The source at this path of a URL."""
         return self._find(path[len(HOOKS) :]) if path.startswith(HOOKS) else None
 
-    def _find(self, path: str) -> EndpointLike | None:
+    def _find(self, path: str) -> EndpointT | None:
         return self._gateway.sources_by_path.get(path)
 
     def largest(self, path: str) -> int:
@@ -168,7 +170,7 @@ class Ingress:
             parts.append(part)
 
 
-async def answer_of(gateway: Behind, entry: EndpointLike, callback: Callback) -> AnswerLike:
+async def answer_of(gateway: TakesCallbacks[EndpointT], entry: EndpointT, callback: Callback) -> AnswerLike:
     """Wait for what becomes of a callback. Raises Problem, and whatever is a bug of ours."""
     waiting: asyncio.Future[AnswerLike] = asyncio.get_running_loop().create_future()
 

@@ -31,7 +31,7 @@ from gateway.web.listener_limits import (
     public_limits,
     reserve_descriptors,
 )
-from gateway.web.ports import Serving
+from gateway.web.ports import EndpointT, Serving, WholeGateway
 from gateway.web.private import private_app
 from gateway.web.protocol import guarded
 from gateway.web.public import PublicRefusals, public_app
@@ -70,7 +70,7 @@ class Addresses(msgspec.Struct, frozen=True):
     private: Bound
 
 
-def serve(gateway: Serving, *, watch: bool = False) -> int:
+def serve(gateway: WholeGateway[EndpointT], *, watch: bool = False) -> int:
     """Run the gateway until SIGTERM or SIGINT, in this thread: the exit code. `watch`: reload when the file changes.
 
     Raises GatewayError where it cannot start: CannotListen, TooFewDescriptors, or what the store says.
@@ -107,7 +107,7 @@ async def nothing_left(seconds: float = LEAVING_SECONDS) -> bool:
 
 
 async def serving(
-    gateway: Serving,
+    gateway: WholeGateway[EndpointT],
     *,
     watch: bool = False,
     stop: Stop | None = None,
@@ -155,7 +155,7 @@ def descriptors(settings: Settings) -> int:
 
 
 def _listeners(
-    gateway: Serving,
+    gateway: WholeGateway[EndpointT],
     private_at: Bound,
     public_at: Bound,
     limits: ListenerLimits | None,

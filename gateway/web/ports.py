@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from gateway.config.grammar.settings import Settings
 from gateway.errors import Problem
@@ -35,6 +35,9 @@ class EndpointLike(Protocol):
         """Bytes of the largest body; None: what the listener takes."""
 
 
+EndpointT = TypeVar("EndpointT", bound=EndpointLike)
+
+
 class AnswerLike(Protocol):
     """The answer to a callback that was taken."""
 
@@ -61,21 +64,14 @@ class Exposition(Protocol):
 
 
 class Behind(Protocol):
-    """The gateway as the two listeners see it; `gateway.app.Gateway` is one."""
+    """What both listeners ask of the gateway."""
 
     @property
     def clock(self) -> Clock: ...
     @property
     def stopping(self) -> bool: ...
     @property
-    def sources_by_path(self) -> Mapping[str, EndpointLike]:
-        """Endpoint by what follows /hooks/."""
-
-    @property
     def metrics(self) -> Exposition: ...
-
-    def take_callback(self, endpoint: Any, callback: Callback, answered: TellAnswer) -> None:
-        """Take it; `answered` hears after the commit."""
 
     def count_refusal(self, source: str | None, problem: Problem) -> None:
         """Count what was refused before there was a callback. `source` None: the path named none."""
@@ -87,8 +83,19 @@ class Behind(Protocol):
         """Whether callbacks would be taken now, and the state of each part."""
 
 
+class TakesCallbacks(Behind, Protocol[EndpointT]):
+    """The gateway as the public listener sees it. A callback goes back to the gateway with the endpoint it gave."""
+
+    @property
+    def sources_by_path(self) -> Mapping[str, EndpointT]:
+        """Endpoint by what follows /hooks/."""
+
+    def take_callback(self, endpoint: EndpointT, callback: Callback, answered: TellAnswer) -> None:
+        """Take it; `answered` hears after the commit."""
+
+
 class Serving(Behind, Protocol):
-    """A gateway with its life: what `listeners.serve` opens and closes."""
+    """The gateway as pages and API see it: with its settings, what people can do, and its life."""
 
     @property
     def settings(self) -> Settings: ...
@@ -115,3 +122,7 @@ class Serving(Behind, Protocol):
 
     async def close(self, grace: float | None = None) -> None:
         """Let what is under way end within `grace` seconds; then close everything."""
+
+
+class WholeGateway(TakesCallbacks[EndpointT], Serving, Protocol[EndpointT]):
+    """What `listeners.serve` opens, serves and closes; `gateway.app.Gateway` is one."""

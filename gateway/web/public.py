@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Generic
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -22,7 +22,7 @@ from gateway.text.trace_context import TraceContext
 from gateway.web import problems
 from gateway.web.callback_span import SPAN, trace_of
 from gateway.web.ingress import Ingress, content_length, unknown_source
-from gateway.web.ports import Behind
+from gateway.web.ports import Behind, EndpointT
 from gateway.web.problem_response import ProblemResponse
 
 log = import_structlog().get_logger("gateway.web")
@@ -31,7 +31,9 @@ QUIET_SECONDS: Final = 10.0  # between two log lines of one source and code
 _ALLOW: Final = (b"allow", b"POST")
 
 
-def public_app(ingress: Ingress, refusals: PublicRefusals, *, lifespan: Lifespan[object] | None = None) -> Starlette:
+def public_app(
+    ingress: Ingress[EndpointT], refusals: PublicRefusals[EndpointT], *, lifespan: Lifespan[object] | None = None
+) -> Starlette:
     """The application. `ingress` answers callbacks, `refusals` whatever is none; `app.state.gateway` is behind both.
 
     What is wrapped around it does not see a callback that came whole: `WholeCallbacks` takes that before it."""
@@ -49,10 +51,10 @@ def public_app(ingress: Ingress, refusals: PublicRefusals, *, lifespan: Lifespan
     return app
 
 
-class PublicRefusals:
+class PublicRefusals(Generic[EndpointT]):
     """Answers what is refused before there is a callback: counts it, logs one of many, keeps what knew no source."""
 
-    def __init__(self, gateway: Behind, ingress: Ingress) -> None:
+    def __init__(self, gateway: Behind, ingress: Ingress[EndpointT]) -> None:
         self.gateway = gateway
         self._ingress = ingress
         self._once = once_in(QUIET_SECONDS)

@@ -5,6 +5,8 @@ The application is asked for whatever is not usual, so that each refusal is deci
 
 from __future__ import annotations
 
+from typing import Generic
+
 from starlette.types import Scope
 
 from gateway.errors import Problem
@@ -13,16 +15,16 @@ from gateway.web.callback_span import SPAN, CallbackSpan
 from gateway.web.heads import hides_structure
 from gateway.web.http_exchange import FAILED, HttpExchange
 from gateway.web.ingress import Ingress, check_head, internal_error, media_type_of, send_answer
-from gateway.web.ports import AnswerLike, Behind, EndpointLike
+from gateway.web.ports import AnswerLike, EndpointT, TakesCallbacks
 from gateway.web.problem_response import ProblemResponse
 
 log = import_structlog().get_logger("gateway.web")
 
 
-class WholeCallbacks:
+class WholeCallbacks(Generic[EndpointT]):
     """One a listener; `ingress` is the endpoint that its application has for the same requests."""
 
-    def __init__(self, gateway: Behind, ingress: Ingress) -> None:
+    def __init__(self, gateway: TakesCallbacks[EndpointT], ingress: Ingress[EndpointT]) -> None:
         self._gateway = gateway
         self._ingress = ingress
 
@@ -56,7 +58,7 @@ class WholeCallbacks:
         self._gateway.take_callback(entry, callback, _Caller(exchange, entry.name, span).answer)
         return True
 
-    def _takes_head(self, scope: Scope, entry: EndpointLike) -> bool:
+    def _takes_head(self, scope: Scope, entry: EndpointT) -> bool:
         """Whether nothing but the body's length and the caller could be wrong with it. Raises Problem."""
         if scope["method"] != "POST" or hides_structure(scope["raw_path"]):
             return False

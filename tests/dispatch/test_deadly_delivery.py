@@ -16,7 +16,6 @@ from gateway.dispatch.retry import LONE_LOSSES_MAX
 from gateway.events.cloudevents import fingerprint, to_json
 from gateway.model import Delivery
 from gateway.runtime.clock import FrozenClock
-from gateway.store.engine.write_queue import Kind
 from gateway.store.outbox import losses
 from gateway.store.outbox.losses import SILENT_MS
 from gateway.store.records import NewDelivery, NewEvent
@@ -256,7 +255,7 @@ async def test_what_kept_something_since_its_last_loss_begins_to_count_anew(buil
     await house.put(event(1))
     await house.calm()
     house.write("UPDATE deliveries SET losses = 3, lone_losses = 4")
-    await house.store._writer.enqueue(Kind.CALL, lambda session: losses.progressed(session, 1))
+    await house.store._writer.enqueue(lambda session: losses.progressed(session, 1))
     assert house.rows("losses, lone_losses") == [(0, 0)]
 
 

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from gateway.store.engine.batch import Bulk
-from gateway.store.engine.write_queue import Kind
 from gateway.store.store import Store
 from tests.patience import PATIENCE_S
 
 
 async def on_writer(store: Store, work: Callable[[Bulk], Any]) -> Any:
     """Run something on the writer's thread with its session."""
-    return await store._writer.enqueue(Kind.CALL, work)
+    return await store._writer.enqueue(work)
 
 
 @contextmanager
@@ -28,7 +27,7 @@ def held_up(store: Store) -> Iterator[None]:
         entered.set()
         go.wait(PATIENCE_S)
 
-    future = store._writer.enqueue(Kind.CALL, wait)
+    future = store._writer.enqueue(wait)
     entered.wait(PATIENCE_S)
     try:
         yield

@@ -9,7 +9,6 @@ import pytest
 
 from gateway.store.engine import write_queue
 from gateway.store.engine.batch import Bulk
-from gateway.store.engine.write_queue import Kind
 from tests.store.conftest import Opener
 from tests.store.faults import held_up
 from tests.store.kit import new, table, take
@@ -25,7 +24,7 @@ async def test_what_is_to_be_done_apart_is_outside_of_a_transaction_whoever_come
     monkeypatch.setattr(write_queue, "BACKGROUND_SECONDS", 0.0)
     with held_up(store):
         apart = store._writer.put_background(lambda session: session.under_way, apart=True)
-        others = [store.accept([new(1)]), store._writer.enqueue(Kind.CALL, lambda session: session.under_way)]
+        others = [store.accept([new(1)]), store._writer.enqueue(lambda session: session.under_way)]
     accepted, under_way = await asyncio.gather(*others)
     assert (len(accepted), under_way, await apart) == (1, True, False)
 
@@ -38,13 +37,13 @@ async def test_background_work_waits_for_an_empty_queue_but_no_longer_than_a_mom
     with held_up(store):
         behind = store._writer.put_background(lambda _: order.append("background"))
         await asyncio.sleep(0)
-        first = store._writer.enqueue(Kind.CALL, lambda _: order.append("item"))
+        first = store._writer.enqueue(lambda _: order.append("item"))
     await asyncio.gather(first, behind)
     assert order[0] == "item"
     monkeypatch.setattr(write_queue, "BACKGROUND_SECONDS", 0.0)
     with held_up(store):
         behind = store._writer.put_background(lambda _: None)
-        first = store._writer.enqueue(Kind.CALL, lambda _: None)
+        first = store._writer.enqueue(lambda _: None)
     await asyncio.gather(behind, first)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.checkpoints import COMMITS_MIN, LARGE_PAGES_MAX, OWN_PAGES_MAX, PAGES, PAGES_MAX, Checkpoints
@@ -251,4 +250,4 @@ async def test_a_connection_that_is_made_anew_is_counted_from_its_beginning(
     def reckoned(session: Any) -> int:
         return int(checkpoints._reckoned(session))
 
-    assert await store._writer.enqueue(Kind.CALL, reckoned) < 30
+    assert await store._writer.enqueue(reckoned) < 30

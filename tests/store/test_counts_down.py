@@ -13,7 +13,7 @@ from gateway.errors import ItemRefused, StoreBusy, StoreFull, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
 from gateway.store.engine import write_queue
 from gateway.store.engine.batch import Bulk
-from gateway.store.engine.write_queue import Kind
+from gateway.store.engine.queued_items import CallItem
 from gateway.store.store import Keep, Store
 from tests.store.conftest import Opener
 from tests.store.faults import fail_next, held_up, on_writer
@@ -98,7 +98,7 @@ async def _a_refused_callback_that_is_dropped(store: Store) -> None:
 async def _put_back(store: Store) -> None:
     def again(_session: Bulk) -> None:
         store._writer._queue.put_back(
-            [write_queue.Item(Kind.CALL, lambda session: session.rows("SELECT 1"), 300, None, 0.0)]
+            [CallItem(work=lambda session: session.rows("SELECT 1"), size=300, waiter=None, since=0.0)]
         )
 
     await on_writer(store, again)

@@ -12,7 +12,6 @@ import structlog
 from gateway.errors import ItemRefused
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin.admin import StoreAdmin
-from gateway.store.engine.write_queue import Kind
 from gateway.store.store import Keep, Store
 from tests.store.conftest import Opener
 from tests.store.faults import held_up, on_writer
@@ -65,7 +64,7 @@ async def test_what_is_in_one_batch_with_it_is_done(store: Store) -> None:
     read = "SELECT sum(length(raw)), max(raw) FROM events"
     with held_up(store):
         accepted = store.accept([new(9, "app")])
-        reading = store._writer.enqueue(Kind.CALL, lambda session: session.rows(read))
+        reading = store._writer.enqueue(lambda session: session.rows(read))
         other = store.accept([new(10, "app")])
     with pytest.raises(ItemRefused, match="damaged"):
         await reading

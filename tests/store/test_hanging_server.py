@@ -19,7 +19,6 @@ from gateway.errors import StoreBusy, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.engine import write_queue, writer
 from gateway.store.engine.batch import Bulk
-from gateway.store.engine.write_queue import Kind
 from gateway.store.postgres import deadline
 from gateway.store.postgres import session as postgres_session
 from gateway.store.postgres.connect import BOUNDS
@@ -140,10 +139,9 @@ async def test_claims_that_take_long_give_way_to_accepts_that_come_meanwhile(
         go.wait(PATIENCE_S)
 
     with held_up(store):
-        first = store._writer.enqueue(Kind.CALL, slow)
+        first = store._writer.enqueue(slow)
         later = [
-            store._writer.enqueue(Kind.CALL, lambda session: seen.append(session.rows("SELECT id FROM events")))
-            for _ in range(3)
+            store._writer.enqueue(lambda session: seen.append(session.rows("SELECT id FROM events"))) for _ in range(3)
         ]
     await asyncio.to_thread(began.wait, 10)
     accepted = store.accept([new(1)])

@@ -16,7 +16,7 @@ from gateway.runtime.rising_pause import seconds_after
 from gateway.store.engine import write_queue, writer_link
 from gateway.store.engine import writer as writing
 from gateway.store.engine.batch import Bulk
-from gateway.store.engine.write_queue import Item, Kind
+from gateway.store.engine.commit_waiters import WorkDone
 from gateway.store.records import NewEvent
 from gateway.store.store import Store
 from tests.store.conftest import Opener
@@ -103,7 +103,7 @@ async def test_an_error_of_our_own_hurts_only_its_item_and_the_writer_lives(stor
         raise KeyError("ours")
 
     with held_up(store):
-        futures = [store.accept([new(1)]), store._writer.enqueue(Kind.CALL, bug), store.accept([new(2)])]
+        futures = [store.accept([new(1)]), store._writer.enqueue(bug), store.accept([new(2)])]
     first, second, third = await asyncio.gather(*futures, return_exceptions=True)
     assert isinstance(second, ItemRefused)
     assert first[0].new
@@ -244,7 +244,8 @@ async def test_a_loop_that_ended_before_the_answer_is_no_error(store: Store) -> 
     loop.close()
     real, store._writer._loop = store._writer._loop, loop
     try:
-        store._writer._resolve([Item(Kind.CALL, None, 0, real.create_future(), 0.0)], [(None, None)])  # type: ignore[union-attr]
+        assert real is not None
+        store._writer._resolve([WorkDone(real.create_future(), None)])
     finally:
         store._writer._loop = real
     await store.ping()

@@ -12,6 +12,7 @@ from gateway.errors import ItemRefused, StoreUnavailable
 from gateway.store.engine import commit_waiters, write_queue
 from gateway.store.engine import writer as writing
 from gateway.store.engine.batch import Bulk
+from gateway.store.engine.commit_waiters import WorkDone
 from gateway.store.store import Store
 from tests.patience import PATIENCE_S
 from tests.store.kit import new, table
@@ -81,9 +82,12 @@ async def test_one_that_cannot_be_told_keeps_the_answer_from_no_other() -> None:
         def set_result(self, _answer: object) -> None:
             raise MemoryError
 
+        def set_exception(self, _error: BaseException) -> None:
+            raise MemoryError
+
     heard: asyncio.Future[object] = asyncio.get_running_loop().create_future()
     with pytest.raises(MemoryError):
-        commit_waiters.resolve_all([(Deaf(), 1, None), (heard, 2, None)])  # type: ignore[list-item]
+        commit_waiters.resolve_all([WorkDone(Deaf(), 1), WorkDone(heard, 2)])
     assert heard.result() == 2
 
 
@@ -103,7 +107,7 @@ async def test_what_there_was_no_memory_to_tell_is_told_with_the_next_or_soon(mo
     for again in (lambda: answers.resolve(loop, []), lambda: answers.remind(loop)):
         failed.clear()
         first: asyncio.Future[object] = loop.create_future()
-        answers.resolve(loop, [(first, 1, None)])
+        answers.resolve(loop, [WorkDone(first, 1)])
         while not failed:
             await asyncio.sleep(0)
         assert not first.done()

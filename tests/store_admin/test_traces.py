@@ -11,7 +11,6 @@ from gateway.runtime.clock import FrozenClock
 from gateway.store.admin import audit
 from gateway.store.admin.admin import Actor, DeliveryFilter, StoreAdmin
 from gateway.store.admin.audit import AuditEntry
-from gateway.store.engine.write_queue import Kind
 from gateway.store.records import Refusal
 from gateway.store.sqlite import scrub
 from gateway.store.sqlite.session import SqliteSession
@@ -131,7 +130,7 @@ async def test_an_earlier_act_that_asked_for_what_is_erased_keeps_only_a_hash_of
     entry = AuditEntry(actor=ME, act="events replay", filter={name: f"*{CANARY}*", "type": "recording.*"})
     kept = AuditEntry(actor=ME, act="events replay", filter={name: "another"})
     for one in (entry, kept):
-        await store._writer.enqueue(Kind.CALL, lambda session, one=one: audit.begin_act(session, one))
+        await store._writer.enqueue(lambda session, one=one: audit.begin_act(session, one))
     admin.erase(ONE, ids=same)
     filters = [row.filter for row in admin.audit() if row.act == "events replay"]
     assert CANARY not in str(filters)

@@ -15,15 +15,22 @@ from gateway.store.records import Accepted
 log = import_structlog().get_logger("gateway.store")
 
 
-class Waiter(Protocol):
-    """Hears once, in the loop, what came of a piece of work: a future, or a `ToldWaiter`."""
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+W = TypeVar("W")
+
+
+class Failable(Protocol):
+    """Hears once, in the loop, that a piece of work failed."""
 
     def done(self) -> bool: ...
-    def set_result(self, answer: object, /) -> None: ...
     def set_exception(self, error: BaseException, /) -> None: ...
 
 
-W = TypeVar("W")
+class Waiter(Failable, Protocol[T_contra]):
+    """Hears once, in the loop, what came of a piece of work: a future, or a `ToldWaiter`."""
+
+    def set_result(self, answer: T_contra, /) -> None: ...
 
 
 class ToldWaiter(msgspec.Struct, Generic[W], eq=False):
@@ -38,10 +45,9 @@ class ToldWaiter(msgspec.Struct, Generic[W], eq=False):
         """Whether it was told."""
         return self.is_told
 
-    def set_result(self, answer: object, /) -> None:
+    def set_result(self, answer: Sequence[Accepted], /) -> None:
         """It was stored."""
         self.is_told = True
-        assert isinstance(answer, list)  # of Accepted
         self.tell(self.about, answer, None)
 
     def set_exception(self, error: BaseException, /) -> None:
@@ -50,20 +56,43 @@ class ToldWaiter(msgspec.Struct, Generic[W], eq=False):
         self.tell(self.about, (), error)
 
 
-Waiting = tuple[Waiter, object, BaseException | None]
+class WorkEnd(Protocol):
+    """What came of a piece of work, and who waits for it, if anybody does."""
+
+    @property
+    def waiter(self) -> Failable | None: ...
+    def tell_waiter(self) -> None:
+        """In the loop: tell whoever waits. One who was cancelled hears nothing; what it asked for stays committed."""
 
 
-def resolve_all(waiting: Sequence[Waiting]) -> None:
+class WorkDone(msgspec.Struct, Generic[T], eq=False):
+    """It is committed."""
+
+    waiter: Waiter[T] | None
+    answer: T
+
+    def tell_waiter(self) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(self.answer)
+
+
+class WorkFailed(msgspec.Struct, eq=False):
+    """It is not, or nobody knows."""
+
+    waiter: Failable | None
+    error: BaseException
+
+    def tell_waiter(self) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_exception(self.error)
+
+
+def resolve_all(ended: Sequence[WorkEnd]) -> None:
     """Tell everyone who waits what came of it, in the loop."""
     failed: Exception | None = None
-    for future, answer, error in waiting:
+    for end in ended:
         try:
-            if future.done():  # the waiter was cancelled; what it asked for stays committed
-                continue
-            if error is None:
-                future.set_result(answer)
-            else:
-                future.set_exception(error)
+            end.tell_waiter()
         except Exception as trouble:  # one that cannot be told, without memory, keeps it from no other
             failed = trouble
     if failed is not None:
@@ -77,12 +106,12 @@ class Answers:
     """
 
     def __init__(self) -> None:
-        self._untold: deque[Sequence[Waiting]] = deque()
+        self._untold: deque[Sequence[WorkEnd]] = deque()
 
-    def resolve(self, loop: asyncio.AbstractEventLoop, waiting: Sequence[Waiting]) -> None:
+    def resolve(self, loop: asyncio.AbstractEventLoop, ended: Sequence[WorkEnd]) -> None:
         """One call into the loop for all who wait."""
-        self._untold.append(waiting)
-        self._call(loop, len(waiting))
+        self._untold.append(ended)
+        self._call(loop, len(ended))
 
     def remind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Tell those who should have been told by now."""

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Literal, TypeVar, overload
-
-import msgspec
+from typing import Final, TypeVar
 
 from gateway.errors import StoreBusy, StoreError, StoreUnavailable
 from gateway.store.engine.batch import Bulk
-from gateway.store.engine.commit_waiters import ToldWaiter, Waiter, Waiting, resolve_all
+from gateway.store.engine.commit_waiters import Waiter, WorkFailed, resolve_all
+from gateway.store.engine.queued_items import AcceptItem, CallItem, Item, SettleItem
 from gateway.store.records import Accepted, NewEvent, Settlement
 
 T = TypeVar("T")
-W = TypeVar("W")
 
 COMMIT_ITEMS_MAX: Final = 512  # of one commit
 COMMIT_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -34,40 +31,15 @@ CALL_SECONDS_MAX: Final = 0.25  # after which a call of the loop that did not co
 NOT_CALLED: Final = float("-inf")
 
 
-ItemAnswer = tuple[object, BaseException | None]  # what came of an item, or what it failed with
-
-
-class Kind(enum.Enum):
-    """What can be done many at a time; everything else is a plain function of a session (APART: of one without a transaction)."""
-
-    ACCEPT = enum.auto()
-    SETTLE = enum.auto()
-    CALL = enum.auto()
-    APART = enum.auto()
-
-
-_ACCEPT: Final = Kind.ACCEPT
-Work = Callable[[Bulk], object] | Sequence[object]  # of calls; of the other kinds
-
-
-class Item(msgspec.Struct, eq=False):
-    """One piece of work, and who waits for it."""
-
-    kind: Kind
-    work: Work
-    size: int
-    future: Waiter | asyncio.Future[Any] | None
-    since: float
-    expired: bool = False  # its waiter was told no; what has not begun by then is not begun any more
-
-
 class Queue:
     """First in, first out, filled by the loop and emptied by the writer's thread."""
 
     def __init__(self, expired: Callable[[], None] = lambda: None) -> None:
         """`expired` hears, in the loop, that an accept was told no because the database did not answer."""
         self._tell_expired = expired
-        self._watched: deque[Item] = deque()  # accepts that wait for an answer, and some that have one; the loop's own
+        self._watched: deque[AcceptItem] = (
+            deque()
+        )  # accepts that wait for an answer, and some that have one; the loop's own
         self._timer: asyncio.TimerHandle | None = None
         self._items: deque[Item] = deque()
         self._background: deque[Item] = deque()
@@ -95,40 +67,48 @@ class Queue:
             self._closing = True
             self._ready.notify()
 
-    @overload
-    def enqueue(self, kind: Literal[Kind.CALL], work: Callable[[Bulk], T], size: int = 256) -> asyncio.Future[T]: ...
-    @overload
-    def enqueue(
-        self, kind: Literal[Kind.ACCEPT], work: Sequence[NewEvent], size: int = 256
-    ) -> asyncio.Future[Sequence[Accepted]]: ...
-    @overload
-    def enqueue(
-        self, kind: Literal[Kind.SETTLE], work: Sequence[Settlement], size: int = 256
-    ) -> asyncio.Future[Sequence[bool]]: ...
-    def enqueue(self, kind: Kind, work: Work, size: int = 256) -> asyncio.Future[Any]:
-        """Queue work; the future is resolved after its commit. Raises StoreBusy (accepts only), StoreUnavailable (closed)."""
+    def enqueue(self, work: Callable[[Bulk], T], size: int = 256) -> asyncio.Future[T]:
+        """Queue a function of a session, and of so many bytes; the future is resolved after its commit. Raises StoreUnavailable (closed)."""
+        future: asyncio.Future[T] = self._opened().create_future()
+        self._append(CallItem(work=work, size=size, waiter=future, since=time.monotonic()))
+        return future
+
+    def enqueue_settles(self, settlements: Sequence[Settlement]) -> asyncio.Future[Sequence[bool]]:
+        """Queue outcomes; the future is resolved after their commit. Raises StoreUnavailable (closed)."""
+        future: asyncio.Future[Sequence[bool]] = self._opened().create_future()
+        size = 256 * len(settlements)
+        self._append(SettleItem(work=settlements, size=size, waiter=future, since=time.monotonic()))
+        return future
+
+    def enqueue_accept(self, events: Sequence[NewEvent], size: int) -> asyncio.Future[Sequence[Accepted]]:
+        """Queue the events of one callback, of so many bytes; the future is resolved after their commit. Raises StoreBusy,
+        StoreUnavailable (closed)."""
+        future: asyncio.Future[Sequence[Accepted]] = self._opened().create_future()
+        self._append(AcceptItem(work=events, size=size, waiter=future, since=time.monotonic()))
+        return future
+
+    def _opened(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             raise StoreUnavailable("the store is not open")
-        now = time.monotonic()
-        future: asyncio.Future[Any] = self._loop.create_future()
+        return self._loop
+
+    def _append(self, item: Item) -> None:
         with self._ready:
             if self._closing:
                 raise StoreUnavailable("the store is closed")
-            item = Item(kind, work, size, future, now)
-            if kind is Kind.ACCEPT:
-                self._check(now)
+            if isinstance(item, AcceptItem):
+                self._check(item.since)
                 self._forget_answered()
                 self._watched.append(item)
                 self._watch_time()
-                self._accepted_at = now
+                self._accepted_at = item.since
             self._items.append(item)
-            self._bytes += size
-        self._call_thread(self._loop, now)
-        return future
+            self._bytes += item.size
+        self._call_thread(self._opened(), item.since)
 
-    def put_accepts(self, accepts: Iterable[tuple[Sequence[object], int, ToldWaiter[W]]]) -> None:
+    def put_accepts(self, accepts: Iterable[tuple[Sequence[NewEvent], int, Waiter[Sequence[Accepted]]]]) -> None:
         """Queue what came together at once: work, its bytes, and who waits. Where one finds no room, its waiter is told that."""
-        refused: list[Waiting] = []
+        refused: list[WorkFailed] = []
         now = time.monotonic()
         self._forget_answered()
         with self._ready:
@@ -139,9 +119,9 @@ class Queue:
                         raise closed
                     self._check(now)
                 except StoreError as error:
-                    refused.append((waiter, None, error))
+                    refused.append(WorkFailed(waiter, error))
                     continue
-                item = Item(_ACCEPT, work, size, waiter, now)
+                item = AcceptItem(work=work, size=size, waiter=waiter, since=now)
                 self._watched.append(item)
                 self._items.append(item)
                 self._bytes += size
@@ -182,7 +162,7 @@ class Queue:
     @property
     def accepts_wait(self) -> bool:
         """Whether an accept is queued: other work that can wait gives way."""
-        return any(item.kind is Kind.ACCEPT for item in self._items.copy())
+        return any(isinstance(item, AcceptItem) for item in self._items.copy())
 
     def put_back(self, items: Sequence[Item]) -> None:
         """What was taken and not begun comes first again."""
@@ -195,7 +175,7 @@ class Queue:
 
     def _forget_answered(self) -> None:
         watched = self._watched
-        while watched and (future := watched[0].future) is not None and future.done():
+        while watched and watched[0].waiter.done():
             watched.popleft()
 
     def _watch_time(self) -> None:
@@ -209,12 +189,12 @@ class Queue:
         self._timer = None
         while self._watched and self._loop is not None:
             item = self._watched[0]
-            if item.future is None or item.future.done():
+            if item.waiter.done():
                 self._watched.popleft()
             elif item.since + ANSWER_SECONDS <= now:
                 self._watched.popleft()
                 item.expired = True
-                item.future.set_exception(
+                item.waiter.set_exception(
                     StoreUnavailable(
                         f"the store has not answered within {ANSWER_SECONDS:g} s; whether it is stored is not known yet"
                     )
@@ -236,13 +216,11 @@ class Queue:
     def put_background(self, work: Callable[[Bulk], T], *, apart: bool = False) -> asyncio.Future[T]:
         """Queue work that gives way to everything else; `apart`: it is done outside of a transaction. Raises StoreUnavailable
         (closed)."""
-        if self._loop is None:
-            raise StoreUnavailable("the store is not open")
-        future: asyncio.Future[T] = self._loop.create_future()
+        future: asyncio.Future[T] = self._opened().create_future()
         with self._ready:
             if self._closing:
                 raise StoreUnavailable("the store is closed")
-            self._background.append(Item(Kind.APART if apart else Kind.CALL, work, 0, future, 0.0))
+            self._background.append(CallItem(work=work, size=0, waiter=future, since=0.0, apart=apart))
             self._ready.notify()
         return future
 
@@ -250,7 +228,7 @@ class Queue:
         """Queue work that nobody waits for, unless the queue is long."""
         with self._ready:
             if not self._closing and self._loop is not None and len(self._items) < QUEUE_REFUSALS_MAX:
-                self._items.append(Item(Kind.CALL, work, 256, None, time.monotonic()))
+                self._items.append(CallItem(work=work, size=256, waiter=None, since=time.monotonic()))
                 self._bytes += 256
                 self._ready.notify()
 
@@ -271,7 +249,7 @@ class Queue:
             size = 0
             while self._items and len(batch) < COMMIT_ITEMS_MAX and size < COMMIT_BYTES_MAX:
                 item = self._items[0]
-                if not item.expired:
+                if not (isinstance(item, AcceptItem) and item.expired):
                     batch.append(item)
                     size += item.size
                 self._bytes -= item.size

@@ -8,19 +8,19 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from gateway.errors import ItemRefused, StoreError, StoreFileGone, StoreUnavailable
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk, Tally
-from gateway.store.engine.commit_waiters import Answers
+from gateway.store.engine.commit_waiters import Answers, WorkDone, WorkEnd
+from gateway.store.engine.queued_items import AcceptItem, CallItem, Item, SettleItem
 from gateway.store.engine.reruns import pause, rerun
 from gateway.store.engine.session import Trouble
-from gateway.store.engine.write_queue import TICK_SECONDS, Item, ItemAnswer, Kind, Queue
+from gateway.store.engine.write_queue import TICK_SECONDS, Queue
 from gateway.store.engine.writer_health import WriterHealth
 from gateway.store.engine.writer_link import WriterLink
-
-T = TypeVar("T")
+from gateway.store.records import Accepted, NewEvent, Settlement
 
 CALLS_SECONDS: Final = 0.05  # after which claims and the like give way to accepts that came meanwhile
 LOOKS_MAX: Final = 3  # more, where something went between two looks, or lies on a damaged page
@@ -32,7 +32,8 @@ log = import_structlog().get_logger("gateway.store")
 class Writer:
     """A thread with one connection and one first-in, first-out queue.
 
-    `connect` opens a session; `many` does all accepts or all settles of a batch at once; `before` is called before each
+    `connect` opens a session; `accept` and `settle` do all that a batch has of it at once, and answer in the order of what
+    they are given; `before` is called before each
     batch, `tick` about four times a second between them; `counted` and `observe` hear of each commit before its waiters do, `after` when they
     were answered, `farewell` of the end. All on the writer's thread.
     """
@@ -40,7 +41,8 @@ class Writer:
     def __init__(
         self,
         connect: Callable[[], Bulk],
-        many: Callable[[Bulk, Kind, Sequence[object]], Sequence[object]],
+        accept: Callable[[Bulk, Sequence[Sequence[NewEvent]]], Sequence[Sequence[Accepted]]],
+        settle: Callable[[Bulk, Sequence[Sequence[Settlement]]], Sequence[Sequence[bool]]],
         *,
         before: Callable[[Bulk], object] = lambda _: None,
         tick: Callable[[Bulk], None] = lambda _: None,
@@ -50,7 +52,8 @@ class Writer:
         observe: Callable[[int, float], None] = lambda _items, _seconds: None,
     ) -> None:
         self._health = WriterHealth()
-        self._many = many
+        self._accept = accept
+        self._settle = settle
         self._before = before
         self._tick = tick
         self._counted = counted
@@ -58,9 +61,13 @@ class Writer:
         self._farewell = farewell
         self._observe = observe
         self._queue = Queue(self._health.unanswered)
-        self.enqueue = self._queue.enqueue  # by the loop: the future is resolved after the commit
+        self.enqueue = self._queue.enqueue  # these three by the loop: the future is resolved after the commit
+        self.enqueue_accept = self._queue.enqueue_accept
+        self.enqueue_settles = self._queue.enqueue_settles
         self.accepted_within = self._queue.accepted_within  # so many seconds
         self.put_accepts = self._queue.put_accepts
+        self.put_background = self._queue.put_background
+        self.put_refusal = self._queue.put_refusal
         self._link = WriterLink(connect, lambda: self._queue.closing)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -103,15 +110,6 @@ class Writer:
         self._queue.open(self._loop)
         self._thread = threading.Thread(target=self._write_until_closed, name="store-writer", daemon=True)
         self._thread.start()
-
-    def put_background(self, work: Callable[[Bulk], T], *, apart: bool = False) -> asyncio.Future[T]:
-        """Queue work that gives way to everything else; `apart`: it is done outside of a transaction. Raises StoreUnavailable
-        (closed)."""
-        return self._queue.put_background(work, apart=apart)
-
-    def put_refusal(self, work: Callable[[Bulk], object]) -> None:
-        """Queue work that nobody waits for, unless the queue is long."""
-        self._queue.put_refusal(work)
 
     async def close(self) -> None:
         """Do what is queued, then end the thread and close the session."""
@@ -156,7 +154,7 @@ class Writer:
             try:
                 log.error("store_writer_failed", exc_info=error)
                 lost = StoreUnavailable(f"the store's writer failed: {type(error).__name__}")
-                self._resolve(batch, [(None, lost)] * len(batch))
+                self._resolve([item.failed(lost) for item in batch])
                 return
             except MemoryError:
                 time.sleep(TICK_SECONDS)
@@ -190,12 +188,12 @@ class Writer:
         began = time.monotonic()
         calls = 0
         for n, unit in enumerate(units):
-            if unit[0].kind is Kind.CALL:
+            if isinstance(unit[0], CallItem):
                 calls += 1
                 if calls > 1 and time.monotonic() - began >= CALLS_SECONDS and self._queue.accepts_wait:
                     self._queue.put_back([item for later in units[n:] for item in later])
                     return
-            self._resolve(unit, self._group_commit(unit))
+            self._resolve(self._group_commit(unit))
             if self._link.session is not None:
                 self._after(self._link.session)
             self._maybe_tick()  # a long batch must not make its sign of life late
@@ -204,13 +202,13 @@ class Writer:
         """What is committed together: everything, or one kind of work at a time."""
         if self._link.session is not None and self._link.session.one_transaction:
             return [batch]
-        kinds: dict[object, list[Item]] = {Kind.ACCEPT: [], Kind.SETTLE: []}  # in this order, then each call by itself
-        for item in batch:
-            kinds.setdefault(id(item) if item.kind is Kind.CALL else item.kind, []).append(item)
-        return [unit for unit in kinds.values() if unit]
+        accepts: list[Item] = [item for item in batch if isinstance(item, AcceptItem)]
+        settles: list[Item] = [item for item in batch if isinstance(item, SettleItem)]
+        calls: list[list[Item]] = [[item] for item in batch if isinstance(item, CallItem)]
+        return [unit for unit in (accepts, settles, *calls) if unit]
 
-    def _group_commit(self, unit: list[Item]) -> list[ItemAnswer]:
-        """Run and commit a unit; for each item its answer or its error. Never raises."""
+    def _group_commit(self, unit: list[Item]) -> Sequence[WorkEnd]:
+        """Run and commit a unit; what came of each item. Never raises."""
         again = reruns = 0
         rerun_until: float | None = None
         while True:
@@ -218,11 +216,11 @@ class Writer:
                 session = self._link.connected(rerun_until)
             except StoreUnavailable as error:
                 self._health.failing(accept=_has_accept(unit))
-                return [(None, error)] * len(unit)
+                return [item.failed(error) for item in unit]
             started = time.perf_counter()
             try:
-                with session.atomic() if session.one_transaction and unit[0].kind is not Kind.APART else nullcontext():
-                    answers = self._perform(session, unit)
+                with session.atomic() if session.one_transaction and not _is_apart(unit[0]) else nullcontext():
+                    done = self._perform(session, unit)
             except BaseException as error:
                 trouble = _trouble(session, error)
                 if trouble is Trouble.AGAIN and pause(reruns := reruns + 1, error):
@@ -243,46 +241,45 @@ class Writer:
                 self._health.refusing = False
             self._counted(session.tally)
             self._observe(len(unit), time.perf_counter() - started)
-            return [(answer, None) for answer in answers]
+            return done
 
-    def _perform(self, session: Bulk, unit: list[Item]) -> list[object]:
+    def _perform(self, session: Bulk, unit: list[Item]) -> Sequence[WorkEnd]:
         session.tally = Tally()
-        first = unit[0].kind
-        if (first is Kind.ACCEPT or first is Kind.SETTLE) and all(item.kind is first for item in unit):
-            return list(self._many(session, first, [item.work for item in unit]))
-        answers: dict[int, object] = {}
-        for kind in (Kind.ACCEPT, Kind.SETTLE):
-            group = [n for n, item in enumerate(unit) if item.kind is kind]
-            if group:
-                found = self._many(session, kind, [unit[n].work for n in group])
-                answers.update(zip(group, found, strict=True))
-        for n, item in enumerate(unit):
-            if callable(item.work):
-                answers[n] = item.work(session)
-        return [answers[n] for n in range(len(unit))]
+        accepts = [item.work for item in unit if isinstance(item, AcceptItem)]
+        settles = [item.work for item in unit if isinstance(item, SettleItem)]
+        accepted = iter(self._accept(session, accepts) if accepts else ())
+        settled = iter(self._settle(session, settles) if settles else ())
+        done: list[WorkEnd] = []
+        for item in unit:
+            if isinstance(item, AcceptItem):
+                done.append(WorkDone(item.waiter, next(accepted)))
+            elif isinstance(item, SettleItem):
+                done.append(WorkDone(item.waiter, next(settled)))
+            elif isinstance(item, CallItem):
+                done.append(item.done(session))
+        return done
 
-    def _failed(self, session: Bulk, unit: list[Item], error: BaseException, trouble: Trouble) -> list[ItemAnswer]:
+    def _failed(self, session: Bulk, unit: list[Item], error: BaseException, trouble: Trouble) -> Sequence[WorkEnd]:
         if trouble in (Trouble.ITEM, Trouble.GONE, Trouble.DAMAGED, Trouble.BUG):
             if len(unit) > 1:
                 # One of them is bad: each alone, so that the others are stored.
-                return [answer for item in unit for answer in self._group_commit([item])]
+                return [end for item in unit for end in self._group_commit([item])]
             if isinstance(error, StoreError):
-                return [(None, error)]
+                return [unit[0].failed(error)]
             if trouble is Trouble.DAMAGED:
                 self._health.tell_damage(session.explain(error))
                 self._health.refusing |= _has_accept(unit)  # until one is seen to work, perhaps none does
             if trouble is Trouble.BUG:
                 log.error("store_item_failed", error=type(error).__name__, exc_info=error)
-            return [(None, ItemRefused(f"the store refused this item for ever: {session.explain(error)}"))]
+            return [unit[0].failed(ItemRefused(f"the store refused this item for ever: {session.explain(error)}"))]
         text = session.explain(error)
         self._health.unwell(error, text, items=len(unit))
         self._health.failing(accept=_has_accept(unit))
-        return [(None, StoreUnavailable(f"the store did not commit: {text}"))] * len(unit)
+        lost = StoreUnavailable(f"the store did not commit: {text}")
+        return [item.failed(lost) for item in unit]
 
-    def _resolve(self, unit: list[Item], answers: list[ItemAnswer]) -> None:
-        waiting = [
-            (item.future, *answer) for item, answer in zip(unit, answers, strict=True) if item.future is not None
-        ]
+    def _resolve(self, ended: Sequence[WorkEnd]) -> None:
+        waiting = [end for end in ended if end.waiter is not None]
         if waiting and self._loop is not None:
             self._answers.resolve(self._loop, waiting)
 
@@ -294,4 +291,8 @@ def _trouble(session: Bulk, error: BaseException) -> Trouble:
 
 
 def _has_accept(unit: Sequence[Item]) -> bool:
-    return any(item.kind is Kind.ACCEPT for item in unit)
+    return any(isinstance(item, AcceptItem) for item in unit)
+
+
+def _is_apart(item: Item) -> bool:
+    return isinstance(item, CallItem) and item.apart
