@@ -46,7 +46,10 @@ ALLOWED = {
     "gateway/store": (6, "columns as the drivers have them; filters by their fields' names"),
     "gateway/testing": (13, "what authors describe by the names of fields and read back: events, log lines, JSON"),
     "gateway/text": (20, "JSON before anything is known of it, read by the type of each value"),
-    "gateway/web": (6, "query and body of each operation by its own model; uvicorn's scope; the JSON of verdicts"),
+    "gateway/web": (
+        5,
+        "an operation, whose model was checked where it is declared; uvicorn's scope; the JSON of verdicts",
+    ),
     "gateway/where": (4, "the CEL library's program, context and values"),
     "plugins/sinks/apprise": (6, "apprise has no types, and calls us as it would requests"),
     "plugins/sinks/archive": (11, "JSON that the sink remembers, m3u8's parts, files and hashes of several kinds"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypedDict, Unpack
+from typing import Any, Final, Generic, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel
 
@@ -20,10 +20,18 @@ NAMED: Final = {404: "not_found", 409: "ambiguous"}
 CHANGED: Final = {404: "not_found", 409: "ambiguous, not_possible, not_done"}
 
 
+class NothingAsked(BaseModel):
+    """Of an operation that takes neither a query nor a body."""
+
+
+AskedT = TypeVar("AskedT", bound=BaseModel)
+
+
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One request after every check. `whole`: its token may see credentials and the queries of URLs. `token` is the token
-    itself, `session` the page's where it came from one, `may` asks whether the token still holds."""
+class Call(Generic[AskedT]):
+    """One request after every check. `asked`: its query or its body, by the operation's model. `whole`: its token may see
+    credentials and the queries of URLs. `token` is the token itself, `session` the page's where it
+    came from one, `may` asks whether the token still holds."""
 
     service: AdminService
     actor: Actor
@@ -32,8 +40,7 @@ class Call:
     session: str | None
     may: Callable[[], bool]
     path: Mapping[str, str]
-    query: Any
-    body: Any
+    asked: AskedT
     last_event_id: str | None = None
 
     @property
@@ -51,7 +58,7 @@ class Endpoint:
     name: str
     summary: str
     role: TokenRole
-    run: Callable[[Call], Awaitable[object]]
+    run: Callable[[Call[Any]], Awaitable[object]]  # checked against its model where it is declared, below
     answer: object
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
@@ -71,14 +78,12 @@ class Endpoint:
         return 202 if isinstance(result, JobStarted) else self.status
 
 
-RunOperation = Callable[[Call], Awaitable[object]]
+RunOperation = Callable[[Call[AskedT]], Awaitable[object]]
 
 
 class EndpointParts(TypedDict, total=False):
     """What an operation may have besides."""
 
-    query: type[BaseModel] | None
-    body: type[BaseModel] | None
     integers: frozenset[str]
     status: int
     problems: Mapping[int, str]
@@ -86,23 +91,35 @@ class EndpointParts(TypedDict, total=False):
 
 
 def reading(
-    path: str, name: str, summary: str, run: RunOperation, answer: object, **more: Unpack[EndpointParts]
+    path: str,
+    name: str,
+    summary: str,
+    run: RunOperation[AskedT],
+    answer: object,
+    role: TokenRole = "read",
+    query: type[AskedT] | None = None,
+    **more: Unpack[EndpointParts],
 ) -> Endpoint:
     """An operation that changes nothing, for whoever may read."""
-    return Endpoint(method="GET", path=path, name=name, summary=summary, role="read", run=run, answer=answer, **more)
+    return Endpoint(
+        method="GET", path=path, name=name, summary=summary, role=role, run=run, answer=answer, query=query, **more
+    )
 
 
 def acting(
     path: str,
     name: str,
     summary: str,
-    run: RunOperation,
+    run: RunOperation[AskedT],
     answer: object,
     role: TokenRole = "operate",
+    body: type[AskedT] | None = None,
     **more: Unpack[EndpointParts],
 ) -> Endpoint:
     """An operation that takes a body or changes something, for whoever may operate."""
-    return Endpoint(method="POST", path=path, name=name, summary=summary, role=role, run=run, answer=answer, **more)
+    return Endpoint(
+        method="POST", path=path, name=name, summary=summary, role=role, run=run, answer=answer, body=body, **more
+    )
 
 
 async def the_one(acted: Awaitable[ManyDone]) -> OneDone:

@@ -18,7 +18,7 @@ ENDPOINTS: Final = (
         "/overview",
         "overview",
         "What there is now, what happened, and what needs a person.",
-        lambda call: call.service.overview(call.query.window, whole=call.whole),
+        lambda call: call.service.overview(call.asked.window, whole=call.whole),
         overview_results.Overview,
         query=queries.OverviewQuery,
     ),

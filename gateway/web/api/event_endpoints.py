@@ -7,21 +7,21 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.admin import act_results, queries, requests, results
-from gateway.web.api.endpoint import CHANGED, NAMED, Call, Endpoint, acting, reading, the_one
+from gateway.web.api.endpoint import CHANGED, NAMED, Call, NothingAsked, acting, reading, the_one
 
 OCTETS: Final = "application/octet-stream"
 
 
-async def _raw(call: Call) -> object:
+async def _raw(call: Call[NothingAsked]) -> object:
     raw = await call.service.raw(call.path["ref"], call.actor)
     name = "".join(letter for letter in raw.name if letter.isascii() and (letter.isalnum() or letter in "~._-"))[:100]
     headers = {"content-disposition": f'attachment; filename="{name}.bin"', "content-security-policy": "sandbox"}
     return Response(raw.content, 200, headers, media_type=OCTETS)
 
 
-async def _replay_few(call: Call) -> object:
-    asked = requests.ReplayCommand(to=call.body.to, reroute=call.body.reroute)
-    return await call.service.replay(call.body.refs, asked, call.actor)
+async def _replay_few(call: Call[requests.FewReplays]) -> object:
+    asked = requests.ReplayCommand(to=call.asked.to, reroute=call.asked.reroute)
+    return await call.service.replay(call.asked.refs, asked, call.actor)
 
 
 EVENT_ENDPOINTS: Final = (
@@ -29,7 +29,7 @@ EVENT_ENDPOINTS: Final = (
         "/events",
         "events",
         "Events, newest first.",
-        lambda call: call.service.events(call.query),
+        lambda call: call.service.events(call.asked),
         results.Page[results.EventItem],
         query=queries.EventQuery,
     ),
@@ -45,7 +45,7 @@ EVENT_ENDPOINTS: Final = (
         "/events/release",
         "release_events",
         "End the hold of each of a few events.",
-        lambda call: call.service.release(call.body.refs, call.actor),
+        lambda call: call.service.release(call.asked.refs, call.actor),
         act_results.ManyDone,
         body=requests.FewEvents,
     ),
@@ -53,7 +53,7 @@ EVENT_ENDPOINTS: Final = (
         "/events/erase",
         "erase_events",
         "Delete each of a few events for ever.",
-        lambda call: call.service.erase(call.body.refs, call.actor),
+        lambda call: call.service.erase(call.asked.refs, call.actor),
         act_results.ManyDone,
         body=requests.FewEvents,
     ),
@@ -61,19 +61,18 @@ EVENT_ENDPOINTS: Final = (
         "/events/{ref}",
         "event",
         "One event with everything that is kept of it.",
-        lambda call: call.service.event(call.path["ref"], whole=call.whole and not call.query.masked, actor=call.actor),
+        lambda call: call.service.event(call.path["ref"], whole=call.whole and not call.asked.masked, actor=call.actor),
         results.EventDetail,
         query=queries.Masking,
         problems=NAMED,
     ),
-    Endpoint(
-        method="GET",
-        path="/events/{ref}/raw",
-        name="raw",
-        summary="The vendor's bytes as they came.",
+    reading(
+        "/events/{ref}/raw",
+        "raw",
+        "The vendor's bytes as they came.",
+        _raw,
+        bytes,
         role="operate",
-        run=_raw,
-        answer=bytes,
         problems=NAMED,
         media_type=OCTETS,
     ),
@@ -81,7 +80,7 @@ EVENT_ENDPOINTS: Final = (
         "/events/{ref}/replay",
         "replay",
         "Deliver an event once more.",
-        lambda call: the_one(call.service.replay([call.path["ref"]], call.body, call.actor)),
+        lambda call: the_one(call.service.replay([call.path["ref"]], call.asked, call.actor)),
         act_results.OneDone,
         body=requests.ReplayCommand,
         problems=CHANGED,
@@ -106,7 +105,7 @@ EVENT_ENDPOINTS: Final = (
         "/names",
         "names",
         "The shortest names of events.",
-        lambda call: call.service.names(call.body),
+        lambda call: call.service.names(call.asked),
         act_results.Names,
         role="read",
         body=requests.EventNames,

@@ -11,8 +11,8 @@ from gateway.web.api import event_stream
 from gateway.web.api.endpoint import Call, acting, reading
 
 
-async def _stream(call: Call) -> object:
-    asked = call.query
+async def _stream(call: Call[queries.StreamQuery]) -> object:
+    asked = call.asked
     news_filter = NewsFilter(types=asked.types, source=asked.source, sink=asked.sink, type=asked.type)
     since = call.last_event_id
     if since is not None and not (since.isascii() and since.isdigit() and len(since) <= 18):
@@ -41,7 +41,7 @@ GATEWAY_ENDPOINTS: Final = (
         "/route",
         "route",
         "Where an event would go, by the routes that run or by others. Nothing is saved.",
-        lambda call: call.service.route(call.body.event, call.body.config, call.actor),
+        lambda call: call.service.route(call.asked.event, call.asked.config, call.actor),
         overview_results.RouteAnswer,
         role="read",
         body=requests.RouteCommand,
@@ -58,7 +58,7 @@ GATEWAY_ENDPOINTS: Final = (
         "/audit",
         "audit",
         "What people did, newest first.",
-        lambda call: call.service.audit(call.query),
+        lambda call: call.service.audit(call.asked),
         results.Page[overview_results.AuditItem],
         query=queries.AuditQuery,
     ),

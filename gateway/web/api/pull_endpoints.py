@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, Unpack
+from collections.abc import Mapping
+from typing import Final
 
 from starlette.responses import Response
 
 from gateway.admin import consumers, pull_messages
-from gateway.web.api.endpoint import Call, Endpoint, EndpointParts, RunOperation
+from gateway.web.api.endpoint import AskedT, Call, Endpoint, RunOperation, acting, reading
 from gateway.web.api.long_answer import LongAnswer
 
 _PROBLEMS: Final = {
@@ -18,8 +19,8 @@ _PROBLEMS: Final = {
 _RECEIPTS: Final = {**_PROBLEMS, 400: "receipt_invalid", 409: "not_possible, lease_lost"}
 
 
-async def _lease(call: Call) -> object:
-    asked, sink, pull = call.body, call.path["sink"], call.service.pull
+async def _lease(call: Call[pull_messages.LeaseCommand]) -> object:
+    asked, sink, pull = call.asked, call.path["sink"], call.service.pull
     lane = pull.lane(sink)
     length = consumers.length_of(lane, asked.seconds)
     await lane.outcomes.receipts()  # first, because without them nothing could be handed over
@@ -29,48 +30,46 @@ async def _lease(call: Call) -> object:
     return LongAnswer.later(pull.place(sink), lane, asked, length, call.may)
 
 
-async def _ack(call: Call) -> object:
-    return await call.service.pull.ack(call.path["sink"], call.body.receipts, call.actor.name)
+async def _ack(call: Call[pull_messages.AckCommand]) -> object:
+    return await call.service.pull.ack(call.path["sink"], call.asked.receipts, call.actor.name)
 
 
-async def _nack(call: Call) -> object:
-    return await call.service.pull.nack(call.path["sink"], call.body, call.actor.name)
+async def _nack(call: Call[pull_messages.NackCommand]) -> object:
+    return await call.service.pull.nack(call.path["sink"], call.asked, call.actor.name)
 
 
-async def _extend(call: Call) -> object:
-    return await call.service.pull.extend(call.path["sink"], call.body.receipts, call.body.seconds)
+async def _extend(call: Call[pull_messages.ExtendCommand]) -> object:
+    return await call.service.pull.extend(call.path["sink"], call.asked.receipts, call.asked.seconds)
 
 
-async def _peek(call: Call) -> object:
+async def _peek(call: Call[pull_messages.PeekQuery]) -> object:
     name = call.path["sink"]
     lane = call.service.pull.lane(name)
     item = await call.service.sink(name)
-    content = consumers.peek_answer(item, await lane.peek(call.query.limit))
+    content = consumers.peek_answer(item, await lane.peek(call.asked.limit))
     return Response(content, media_type="application/json")
 
 
-def _fetching(verb: str, summary: str, run: RunOperation, answer: object, **more: Unpack[EndpointParts]) -> Endpoint:
-    return Endpoint(
-        method="POST",
-        path=f"/pull/{{sink}}/{verb}",
-        name=f"pull_{verb}",
-        summary=summary,
-        role="pull",
-        run=run,
-        answer=answer,
-        **more,
-    )
+def _fetching(
+    verb: str,
+    summary: str,
+    run: RunOperation[AskedT],
+    answer: object,
+    body: type[AskedT],
+    problems: Mapping[int, str] = _RECEIPTS,
+) -> Endpoint:
+    path = f"/pull/{{sink}}/{verb}"
+    return acting(path, f"pull_{verb}", summary, run, answer, role="pull", body=body, problems=problems)
 
 
 PULL_ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path="/pull/{sink}",
-        name="pull_peek",
-        summary="A pull sink, and what would be handed out now. Nothing is leased.",
+    reading(
+        "/pull/{sink}",
+        "pull_peek",
+        "A pull sink, and what would be handed out now. Nothing is leased.",
+        _peek,
+        pull_messages.PeekAnswer,
         role="pull",
-        run=_peek,
-        answer=pull_messages.PeekAnswer,
         query=pull_messages.PeekQuery,
         problems=_PROBLEMS,
     ),
@@ -88,7 +87,6 @@ PULL_ENDPOINTS: Final = (
         _ack,
         pull_messages.EndedAnswer,
         body=pull_messages.AckCommand,
-        problems=_RECEIPTS,
     ),
     _fetching(
         "nack",
@@ -96,7 +94,6 @@ PULL_ENDPOINTS: Final = (
         _nack,
         pull_messages.EndedAnswer,
         body=pull_messages.NackCommand,
-        problems=_RECEIPTS,
     ),
     _fetching(
         "extend",
@@ -104,6 +101,5 @@ PULL_ENDPOINTS: Final = (
         _extend,
         pull_messages.ExtendAnswer,
         body=pull_messages.ExtendCommand,
-        problems=_RECEIPTS,
     ),
 )

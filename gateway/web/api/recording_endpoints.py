@@ -13,7 +13,7 @@ RECORDING_ENDPOINTS: Final = (
         "/recordings",
         "recordings",
         "Recordings, newest first.",
-        lambda call: call.service.recordings(call.query, whole=call.whole),
+        lambda call: call.service.recordings(call.asked, whole=call.whole),
         Page[RecordingItem],
         query=RecordingQuery,
     ),

@@ -16,7 +16,7 @@ from gateway.errors import GatewayError, Problem
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.admin.audit import Actor
 from gateway.web.api import openapi
-from gateway.web.api.endpoint import Call, Endpoint
+from gateway.web.api.endpoint import Call, Endpoint, NothingAsked, reading
 from gateway.web.api.endpoints import ENDPOINTS
 from gateway.web.api.idempotency import idempotent
 from gateway.web.api.request_reader import number_of, read_body, read_query
@@ -77,8 +77,7 @@ async def _answer(gateway: Serving, request: Request, endpoint: Endpoint, holder
         session=getattr(request.state, "session", None),
         may=_still(gateway, secret, endpoint, request.path_params.get("sink")),
         path=request.path_params,
-        query=query,
-        body=body,
+        asked=body or query or NothingAsked(),
         last_event_id=request.headers.get("last-event-id"),
     )
 
@@ -116,10 +115,8 @@ def _still(gateway: Serving, secret: str, endpoint: Endpoint, sink: str | None) 
     return still
 
 
-async def _openapi(call: Call) -> Response:
+async def _openapi(call: Call[NothingAsked]) -> Response:
     return Response(openapi.document_text(ENDPOINTS, PREFIX), media_type="application/json")
 
 
-_OPENAPI: Final = Endpoint(
-    method="GET", path="/openapi.json", name="openapi", summary="This.", role="read", run=_openapi, answer=dict
-)
+_OPENAPI: Final = reading("/openapi.json", "openapi", "This.", _openapi, dict)

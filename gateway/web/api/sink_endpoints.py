@@ -12,7 +12,7 @@ SINK_ENDPOINTS: Final = (
         "/sinks",
         "sinks",
         "Every sink.",
-        lambda call: call.service.sinks(exact=call.query.exact),
+        lambda call: call.service.sinks(exact=call.asked.exact),
         results.Page[sink_results.SinkItem],
         query=queries.SinkQuery,
     ),
@@ -44,7 +44,7 @@ SINK_ENDPOINTS: Final = (
         "/sinks/{name}/test",
         "test",
         "Send one test message through a sink.",
-        lambda call: call.service.test(call.path["name"], call.body.type, call.actor, call.body.owner),
+        lambda call: call.service.test(call.path["name"], call.asked.type, call.actor, call.asked.owner),
         sink_results.TestAnswer,
         body=requests.TestCommand,
         problems={404: "not_found", 409: "not_tested", 429: "too_many_requests", 504: "took_too_long"},
@@ -54,7 +54,7 @@ SINK_ENDPOINTS: Final = (
         "preview",
         "What a sink would send for a stored event, or for a sample.",
         lambda call: call.service.preview(
-            call.path["name"], call.query.event, call.query.type, call.actor, call.query.owner
+            call.path["name"], call.asked.event, call.asked.type, call.actor, call.asked.owner
         ),
         sink_results.PreviewAnswer,
         query=queries.PreviewQuery,
@@ -64,7 +64,7 @@ SINK_ENDPOINTS: Final = (
         "/sinks/{name}/preview",
         "preview_of",
         "What a sink would send for an event that is described.",
-        lambda call: call.service.preview(call.path["name"], call.body.event, None, call.actor, call.body.owner),
+        lambda call: call.service.preview(call.path["name"], call.asked.event, None, call.actor, call.asked.owner),
         sink_results.PreviewAnswer,
         role="read",
         body=requests.PreviewCommand,
@@ -89,7 +89,7 @@ SINK_ENDPOINTS: Final = (
         "/sources/{name}/reconcile",
         "reconcile",
         "Ask a source's vendor for its list of recordings now; it goes on by itself.",
-        lambda call: call.service.reconcile(call.path["name"], call.body.since, call.actor),
+        lambda call: call.service.reconcile(call.path["name"], call.asked.since, call.actor),
         act_results.OneDone,
         body=requests.ReconcileCommand,
         problems={404: "not_found", 409: "not_possible"},
@@ -98,7 +98,7 @@ SINK_ENDPOINTS: Final = (
         "/refused",
         "refused",
         "Refused callbacks, newest first.",
-        lambda call: call.service.refused(call.query),
+        lambda call: call.service.refused(call.asked),
         results.Page[sink_results.RefusedItem],
         query=queries.RefusedQuery,
     ),
@@ -106,7 +106,7 @@ SINK_ENDPOINTS: Final = (
         "/refused/retry",
         "retry_refused_few",
         "Verify each of a few refused callbacks again.",
-        lambda call: call.service.retry_refused(call.body.ids, call.actor),
+        lambda call: call.service.retry_refused(call.asked.ids, call.actor),
         act_results.ManyDone,
         body=requests.FewRefused,
     ),
@@ -115,7 +115,7 @@ SINK_ENDPOINTS: Final = (
         "refusal",
         "One refused callback: why, and what came.",
         lambda call: call.service.refusal(
-            int(call.path["number"]), whole=call.whole and not call.query.masked, actor=call.actor
+            int(call.path["number"]), whole=call.whole and not call.asked.masked, actor=call.actor
         ),
         sink_results.RefusedDetail,
         query=queries.Masking,
