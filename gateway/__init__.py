@@ -73,6 +73,7 @@ _PROVISIONAL: Final = (
     ("gateway.runtime.traces", "trace_headers"),
     ("gateway.runtime.sliding_window", "SlidingWindow"),
     ("gateway.runtime.file_sync", "sync_path"),
+    ("gateway.text.regular_file", "open_regular require_libpq_files require_regular"),
     # texts
     ("gateway.text.redaction", "MASK learn_passing_secret learn_secret"),
     ("gateway.text.escaping", "quoted visible_json"),

@@ -199,6 +199,11 @@ from gateway.egress.worker import (
 )
 from gateway.runtime.sliding_window import SlidingWindow as SlidingWindow
 from gateway.runtime.file_sync import sync_path as sync_path
+from gateway.text.regular_file import (
+    open_regular as open_regular,
+    require_libpq_files as require_libpq_files,
+    require_regular as require_regular,
+)
 from gateway.runtime.traces import trace_headers as trace_headers
 
 # provisional: texts

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,6 +14,7 @@ from gateway.config.grammar.settings import SourceSettings
 from gateway.fields.network_set import IpNetwork
 from gateway.text.escaping import visible
 from gateway.text.file_trouble import file_trouble
+from gateway.text.regular_file import open_regular
 
 FILE_BYTES_MAX: Final = 1024 * 1024
 NETWORKS_MAX: Final = 20_000
@@ -80,10 +79,7 @@ def _networks_of(path: Path, place: YamlNode, networks: list[IpNetwork]) -> Iter
 
 def _content(path: Path) -> bytes:
     """At most one byte more than may be. Only of a regular file, and never waited for."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "it is no regular file")
+    with open_regular(path) as opened:
         return opened.read(FILE_BYTES_MAX + 1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +21,7 @@ from gateway.owners.directory import Directory
 from gateway.owners.owner_key import OwnerKey
 from gateway.plugin.own_code import own_code
 from gateway.text.file_trouble import file_trouble
+from gateway.text.regular_file import open_regular
 from gateway.where import WhereError
 from gateway.where.sample_check import check_key
 
@@ -247,9 +247,5 @@ def _column_text(row: Row, name: str) -> str | None:
 
 def _content(path: Path) -> tuple[bytes, int]:
     """At most one byte more than may be, and the file's mode. Only of a regular file, and never waited for."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as opened:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "it is no regular file")
-        return opened.read(TABLE_BYTES_MAX + 1), status.st_mode
+    with open_regular(path) as opened:
+        return opened.read(TABLE_BYTES_MAX + 1), os.fstat(opened.fileno()).st_mode

@@ -14,6 +14,7 @@ from gateway.errors import Malformed
 from gateway.model import Event, Trust, Verified
 from gateway.plugin.own_code import own_code
 from gateway.text.file_trouble import file_trouble
+from gateway.text.regular_file import open_regular
 
 if TYPE_CHECKING:
     from gateway.config.load import Loaded
@@ -87,7 +88,7 @@ def _provider(loaded: Loaded, test: TestSettings) -> Iterator[tuple[str, str]]:
 def _normalised(loaded: Loaded, callback: CallbackSettings) -> Sequence[Event]:
     """The events of a callback in a file, without verification."""
     try:
-        with open(callback.file, "rb") as file:
+        with open_regular(callback.file) as file:
             body = file.read(CALLBACK_FILE_BYTES_MAX + 1)
     except OSError as error:
         raise UnusableTest(f"the callback's file cannot be read: {file_trouble(Path(callback.file), error)}") from None

@@ -13,6 +13,7 @@ import httpx
 
 from gateway.egress.guard import Forbidden
 from gateway.errors import DeliveryFailed, Refused, Retry
+from gateway.text.regular_file import NotRegular
 
 # What a request may raise by itself (each was seen), whatever transport somebody put in the place of ours.
 EXPECTED: Final = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError, EOFError)
@@ -66,6 +67,8 @@ def _network(error: BaseException) -> str | None:
             return "its answer ended too early"
         case aiohttp.ClientError():
             return None  # its cause says more
+        case NotRegular():
+            return error.strerror
         case OSError() if error.errno is not None and error.errno > 0:
             return f"{os.strerror(error.errno).lower()} ({type(error).__name__})"
     return None

@@ -7,10 +7,19 @@ import sys
 from pathlib import Path
 
 from gateway.egress.via import Via
+from gateway.text.regular_file import require_regular
 
 
-def client_context(ca: str | Path | None = None) -> ssl.SSLContext:
-    """As `ssl.create_default_context`, except that SSLKEYLOGFILE, which would let others read all we send, is not heard."""
+def client_context(
+    ca: str | Path | None = None, certificate: str | Path | None = None, key: str | Path | None = None
+) -> ssl.SSLContext:
+    """As `ssl.create_default_context`, except that SSLKEYLOGFILE, which would let others read all we send, is not heard.
+
+    `certificate` and `key` are what is shown to the target. Raises OSError (ssl.SSLError is one) for files that cannot be used.
+    """
+    for file in (ca, certificate, key):
+        if file is not None:
+            require_regular(file)  # OpenSSL would wait for a pipe that took the file's place
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # names and certificates are checked
     if sys.version_info >= (3, 13):
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
@@ -18,6 +27,8 @@ def client_context(ca: str | Path | None = None) -> ssl.SSLContext:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     else:
         context.load_verify_locations(cafile=ca)
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
     return context
 
 
@@ -27,7 +38,7 @@ def no_tls() -> ssl.SSLContext:
 
 
 def context_of(via: Via) -> ssl.SSLContext:
-    context = client_context(via.ca)
+    context = client_context(via.ca, via.certificate, via.key)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if via.ca is None and not context.cert_store_stats()["x509_ca"]:
         import certifi
@@ -36,6 +47,4 @@ def context_of(via: Via) -> ssl.SSLContext:
     if not via.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if via.certificate is not None:
-        context.load_cert_chain(via.certificate, via.key)
     return context

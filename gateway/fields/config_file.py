@@ -9,10 +9,13 @@ from pathlib import Path, PosixPath
 from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, ValidationInfo
-from pydantic_core import core_schema
+from pydantic_core import PydanticCustomError, core_schema
 
 from gateway.fields.texts import beside
+from gateway.text.escaping import visible
+from gateway.text.regular_file import NotRegular, open_regular, require_regular
 
+_EXPECTED: Final = "a regular file, because it is read more than once: {path} is {kind}; write its content into a file"
 BYTES_MAX: Final = 1024 * 1024  # that are looked at; certificates and keys have a few thousand
 
 
@@ -27,10 +30,8 @@ class NamedFile(PosixPath):
     @classmethod
     def as_found(cls, path: Path) -> NamedFile:
         named = cls(path)
-        with suppress(OSError):  # who opens it says what is wrong with it
-            if path.is_file():  # because a pipe would be waited for
-                with open(path, "rb") as file:
-                    named.digest = hashlib.blake2b(file.read(BYTES_MAX)).digest()
+        with suppress(OSError), open_regular(path) as file:  # who opens it says what is wrong with it
+            named.digest = hashlib.blake2b(file.read(BYTES_MAX)).digest()
         return named
 
     def __eq__(self, other: object) -> bool:
@@ -50,13 +51,22 @@ def _with_digest(path: str, digest: bytes) -> NamedFile:
 
 
 class _Named:
-    """Puts a relative path beside the configuration, and looks at the file."""
+    """Puts a relative path beside the configuration, and looks at the file. What is there and is no regular file is refused."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.with_info_after_validator_function(self._place, handler(source))
 
     def _place(self, value: Path, info: ValidationInfo) -> NamedFile:
-        return NamedFile.as_found(beside(value, info))
+        path = beside(value, info)
+        try:
+            require_regular(path)
+        except NotRegular as error:
+            raise PydanticCustomError(
+                "regular_file", _EXPECTED, {"path": visible(str(path)), "kind": error.kind}
+            ) from None
+        except (OSError, ValueError):
+            pass  # who opens it says what is wrong with it
+        return NamedFile.as_found(path)
 
 
 def named_files(options: object) -> Iterator[NamedFile]:

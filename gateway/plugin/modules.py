@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Final
 
 from gateway.errors import PluginError
+from gateway.text.regular_file import open_regular
 
 _imported: Final[dict[str, bytes]] = {}  # by module name: what its file was like when it was imported
 
@@ -26,7 +27,8 @@ def is_edited(module: ModuleType) -> bool:
 
 def _digest(module: ModuleType) -> bytes:
     try:
-        return hashlib.sha256(Path(module.__file__ or "").read_bytes()).digest()
+        with open_regular(module.__file__ or "") as file:
+            return hashlib.sha256(file.read()).digest()
     except OSError:
         return b""
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import stat
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from gateway.text.regular_file import NotRegular, open_regular
 
 LOOK_SECONDS: Final = 1.0  # seconds between two looks; a change is believed when two looks in a row see the same
 
@@ -23,9 +25,8 @@ def identity_of(path: Path) -> FileState:
         real = os.path.realpath(path)
         status = os.stat(real)
         content = b""
-        if stat.S_ISREG(status.st_mode):  # because a pipe would be waited for
-            with open(real, "rb") as file:
-                content = file.read(FILE_BYTES_MAX + 1)
+        with suppress(NotRegular), open_regular(real) as file:
+            content = file.read(FILE_BYTES_MAX + 1)
     except OSError:
         return None
     # because a file that is written twice within one tick of its file system's clock keeps its time, and may keep its size

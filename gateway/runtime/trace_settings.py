@@ -6,6 +6,7 @@ The names of the variables and what they mean are OpenTelemetry's; docs/tracing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,11 @@ MODULES: Final = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 HEADERS: Final = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
+FILES: Final = tuple(
+    f"OTEL_EXPORTER_OTLP_{kind}{name}"
+    for kind in ("TRACES_", "")
+    for name in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
+)
 RATIO_SAMPLERS: Final = ("traceidratio", "parentbased_traceidratio")
 SAMPLERS: Final = (
     "always_on",
@@ -55,6 +61,9 @@ def _problems(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name in ENDPOINTS:
         if _value_of(environ, name) and not _is_http(_value_of(environ, name)):
             yield name, "it is no http or https URL with a host"
+    for name in FILES:
+        if (path := _value_of(environ, name)) and Path(path).is_fifo():
+            yield name, "a named pipe, which would be waited for at each export: write its content into a file"
     sampler = _value_of(environ, "OTEL_TRACES_SAMPLER").lower()
     if sampler not in ("", *SAMPLERS):
         yield "OTEL_TRACES_SAMPLER", f"found {sampler!r}, expected one of {', '.join(SAMPLERS)}"

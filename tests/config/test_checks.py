@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def test_tests_that_hold_say_nothing(configs: Configs) -> None:
         "{event: {type: recording.file.completed, app: null, files: [{duration_seconds: 90, width: '1280'}]}, expect: []}",
         "{event: {specversion: '1.0', id: x, source: /sources/live, type: recording.ended, data: {app: a, stream: 1}}, expect: [app]}",
     )
+
+
+def test_the_file_of_a_callback_is_not_waited_for(configs: Configs) -> None:
+    os.mkfifo(configs.folder / "body.json")
+    (text,) = found(configs, "{callback: {source: live, file: body.json}, expect: []}")
+    assert "the callback's file cannot be read: it is no regular file, but a named pipe" in text
 
 
 def test_no_tests_are_well(configs: Configs) -> None:

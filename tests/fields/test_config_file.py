@@ -7,6 +7,9 @@ import os
 import pickle
 from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
 from gateway import ConfigFile, Options
 from gateway.fields.config_file import NamedFile, named_files
 
@@ -49,10 +52,20 @@ def test_a_relative_one_is_beside_the_configuration_and_all_are_found(tmp_path: 
     assert list(named_files([options, None])) == [tmp_path / "a.pem", tmp_path / "b.pem", Path("/c.pem")]
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+def test_what_is_there_and_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "ca.pem"
     os.mkfifo(pipe)
-    for path in (pipe, tmp_path, tmp_path / "none", Path("x" * 300)):
+    for path, kind in ((pipe, "a named pipe"), (tmp_path, "a folder"), (Path("/dev/null"), "a device")):
+        for given in ({"ca": path}, {"rest": [path]}):
+            with pytest.raises(
+                ValidationError, match=f"a regular file, .*: {path} is {kind}; write its content into a file"
+            ):
+                Named.model_validate(given)
+        assert NamedFile.as_found(path).digest == b""
+
+
+def test_what_is_not_there_is_for_whoever_opens_it(tmp_path: Path) -> None:
+    for path in (tmp_path / "none", Path("x" * 300)):
         named = Named(ca=path)
         assert named == Named(ca=path)
         assert isinstance(named.ca, NamedFile)

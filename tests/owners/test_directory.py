@@ -109,7 +109,7 @@ def test_whom_nobody_owns_is_nobodys_or_goes_to_the_sinks_own_target(
     ("text", "said"),
     [
         (sink(directory="directory: {file: gone.csv, key: event.id}"), "cannot be read: No such file"),
-        (sink(directory="directory: {file: ., key: event.id}"), "cannot be read: Is a directory"),
+        (sink(directory="directory: {file: ., key: event.id}"), "cannot be read: it is no regular file, but a folder"),
         (sink(directory="directory: {file: owners.csv}"), "a value for this key"),
         (sink(directory="directory: {file: owners.csv, key: ''}"), "a text of at least 1"),
         (sink(directory="directory: {file: owners.csv, key: event.id, column: x}"), "unknown key"),

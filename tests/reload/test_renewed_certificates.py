@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,23 @@ def test_a_certificate_without_its_key_yet_is_refused_and_both_are_taken(tmp_pat
         assert (refused.status, refused.json()["code"]) == (409, "sink_not_opened")
         assert "the sink gone cannot be opened: the TLS files" in refused.json()["detail"]
         key.write_bytes(renewed_key)
+        assert post(served, "/reload").json()["sinks"]["changed"] == ["gone"]
+        served.ask()
+        served.result()
+
+
+def test_a_pipe_in_the_place_of_a_certificate_is_refused_and_the_running_one_goes_on(tmp_path: Path) -> None:
+    of_this_day(tmp_path, "monday")
+    with serve(tmp_path, config=OVER_TLS.replace("PORT", "9")) as served:
+        (tmp_path / "ca.pem").unlink()
+        os.mkfifo(tmp_path / "ca.pem")
+        refused = post(served, "/reload")
+        assert (refused.status, refused.json()["code"]) == (422, "configuration_invalid")
+        [problem] = refused.json()["problems"]
+        assert (problem["path"], problem["found"]) == ("sinks.gone.ca", "'ca.pem'")
+        assert problem["expected"].endswith("ca.pem is a named pipe; write its content into a file")
+        (tmp_path / "ca.pem").unlink()
+        of_this_day(tmp_path, "tuesday")
         assert post(served, "/reload").json()["sinks"]["changed"] == ["gone"]
         served.ask()
         served.result()

@@ -229,6 +229,12 @@ def test_a_database_of_another_program_is_no_store(tmp_path: Path) -> None:
     assert (found.grade, found.seen) == ("missing", "a file of another program")
 
 
+def test_a_pipe_in_the_place_of_a_store_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "gateway.db")
+    found = findings(examine(parse_address(f"sqlite:///{tmp_path}/gateway.db")))["store"]
+    assert (found.grade, found.seen) == ("missing", "a named pipe")
+
+
 def test_of_a_file_its_kind_its_mode_and_its_owner_are_told(tmp_path: Path) -> None:
     other = tmp_path / "other.db"
     other.write_bytes(b"not a database at all, but long enough to be read as one" * 20)

@@ -21,8 +21,9 @@ from gateway.store.engine import write_queue, writer
 from gateway.store.engine.batch import Bulk
 from gateway.store.postgres import deadline
 from gateway.store.postgres import session as postgres_session
-from gateway.store.postgres.connect import BOUNDS
+from gateway.store.postgres.connect import BOUNDS, connect
 from gateway.store.store import Keep, Store
+from gateway.text.store_address import parse_address
 from tests import threads
 from tests.patience import PATIENCE_S
 from tests.store.conftest import Opener
@@ -54,6 +55,13 @@ async def back(store: Store, number: int) -> None:
                 await store.accept([new(number)])
                 return
             await asyncio.sleep(0.05)
+
+
+def test_a_pipe_in_the_place_of_a_certificate_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe.pem")
+    address = parse_address(f"postgresql://u@127.0.0.1:1/d?sslmode=verify-full&sslrootcert={pipe}")
+    with pytest.raises(StoreUnavailable, match="cannot be reached: sslrootcert is no regular file, but a named pipe"):
+        connect(address)
 
 
 async def test_a_server_process_that_hangs_without_an_error_is_given_up_and_another_connection_made(

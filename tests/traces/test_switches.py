@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,13 @@ def test_the_standard_variables_switch_traces_on_and_off(environ: dict[str, str]
 def test_a_variable_that_cannot_be_followed_is_named(name: str) -> None:
     assert [variable for variable, _ in problems(ENDPOINT | {name: WRONG[name]})] == [name]
     assert problems(ENDPOINT | {name: WRONG[name], "OTEL_SDK_DISABLED": "true"}) == []
+
+
+def test_a_certificate_that_is_a_pipe_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    for name in trace_settings.FILES:
+        assert [variable for variable, _ in problems(ENDPOINT | {name: str(pipe)})] == [name]
+        assert problems(ENDPOINT | {name: str(tmp_path)}) == []
 
 
 @pytest.mark.parametrize("ratio", ["2", "-0.1", "nan", "half"])

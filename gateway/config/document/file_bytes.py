@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.document.yaml import DOCUMENT_BYTES_MAX
 from gateway.text.file_trouble import file_trouble
+from gateway.text.regular_file import NotRegular, open_regular
 
 
 def read_bounded(path: Path) -> tuple[bytes, int]:
     """The bytes of the file, at most one more than may be, and its mode. Raises ConfigError."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ConfigError([Diagnostic(file=str(path), found="not a regular file", expected="a YAML file")])
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as opened:
-            return opened.read(DOCUMENT_BYTES_MAX + 1), os.fstat(descriptor).st_mode
+        with open_regular(path) as opened:
+            return opened.read(DOCUMENT_BYTES_MAX + 1), os.fstat(opened.fileno()).st_mode
+    except NotRegular:
+        raise ConfigError([Diagnostic(file=str(path), found="not a regular file", expected="a YAML file")]) from None
     except OSError as error:
         raise ConfigError(
             [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ import msgspec
 from gateway.config.document.diagnostics import Diagnostic, near
 from gateway.config.document.nodes import Scalar, YamlNode, scalars
 from gateway.text.file_trouble import file_trouble
+from gateway.text.regular_file import NotRegular, open_regular
 
 SECRET_FILE_BYTES_MAX: Final = 64 * 1024  # bytes
 PLACEHOLDER: Final = "placeholder"
@@ -126,14 +126,11 @@ def read_small(path: Path) -> tuple[str, int]:
     """The text of a regular file of at most 64 KiB, without one trailing newline, and its mode. Raises Missing."""
     expected = "a regular file of at most 64 KiB of UTF-8 text"
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise Missing("not a regular file", expected)
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        with open(descriptor, "rb", closefd=True) as opened:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise Missing("not a regular file", expected)
+        with open_regular(path) as opened:
+            mode = os.fstat(opened.fileno()).st_mode
             content = opened.read(SECRET_FILE_BYTES_MAX + 1)
+    except NotRegular:
+        raise Missing("not a regular file", expected) from None
     except OSError as error:
         raise Missing(f"it cannot be read: {file_trouble(path, error)}", expected, elsewhere=True) from None
     except ValueError:
@@ -147,7 +144,7 @@ def read_small(path: Path) -> tuple[str, int]:
     if "\x00" in text:
         raise Missing("a NUL character in it", expected)
     ending = next((ending for ending in ("\r\n", "\n") if text.endswith(ending)), "")
-    return text.removesuffix(ending), status.st_mode
+    return text.removesuffix(ending), mode
 
 
 def _unstorable(text: str) -> bool:

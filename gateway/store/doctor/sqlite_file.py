@@ -18,6 +18,7 @@ from gateway.store.doctor.diagnosis import Diagnosis, Finding
 from gateway.store.sqlite.owner_lock import OwnerLock, holder_of
 from gateway.store.sqlite.session import APPLICATION_ID, LIBRARY_VERSION_MIN
 from gateway.text.file_trouble import missing_folder
+from gateway.text.regular_file import NotRegular, open_regular
 from gateway.text.store_address import StoreAddress
 
 NETWORKED: Final = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "fuse.s3fs")
@@ -107,8 +108,11 @@ def _store(path: Path) -> Iterator[Finding]:
 
 def _identity(path: Path) -> Finding:
     """By the file's first bytes, because opening it would make files beside it."""
-    with path.open("rb") as store:
-        head = store.read(_HEADER_BYTES)
+    try:
+        with open_regular(path) as store:
+            head = store.read(_HEADER_BYTES)
+    except NotRegular as error:
+        return Finding("store", "missing", error.kind, "name a file of its own (store.url)")
     if head and not head.startswith(_MAGIC):
         return Finding(
             "store", "missing", "no database", "`gateway store verify` says what is damaged; see docs/runbook.md"

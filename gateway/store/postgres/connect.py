@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.errors import StoreUnavailable
 from gateway.store.engine.patience import NoAnswer, NotYet
 from gateway.store.engine.session import Columns
+from gateway.text.regular_file import NotRegular, require_libpq_files
 from gateway.text.store_address import StoreAddress
 
 if TYPE_CHECKING:
@@ -27,10 +28,17 @@ _HOPELESS: Final = ("authentication", "password", "does not exist", "pg_hba", "n
 
 
 def connect(address: StoreAddress, bounds: Mapping[str, str] = BOUNDS) -> Connection[Columns]:
-    """A connection in autocommit that prepares nothing. Raises psycopg.Error, ValueError, ImportError without the extra."""
+    """A connection in autocommit that prepares nothing.
+
+    Raises psycopg.Error, ValueError, ImportError without the extra, and StoreUnavailable for a file that would be waited for.
+    """
     import psycopg
     from psycopg.conninfo import make_conninfo
 
+    try:
+        require_libpq_files(address.parameters)
+    except NotRegular as error:
+        raise StoreUnavailable(f"{address.shown} cannot be reached: {error.strerror}") from None
     words = make_conninfo(**{**bounds, **address.parameters})
     return psycopg.connect(words, autocommit=True, prepare_threshold=None)
 

@@ -8,7 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from gateway import client_context
+from gateway import client_context, require_libpq_files
 from plugins.sinks.database.address import DatabaseAddress
 
 _CONNECT_SECONDS: Final = 10  # seconds for one connection
@@ -36,7 +36,7 @@ def make_engine(address: DatabaseAddress, password: str | None, connections: int
         url, arguments = sa.URL.create("postgresql+psycopg"), _postgres(address, password)
     else:
         url, arguments = sa.URL.create("mysql+aiomysql"), _mysql(address, password)
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         connect_args=arguments,
         hide_parameters=True,
@@ -45,6 +45,10 @@ def make_engine(address: DatabaseAddress, password: str | None, connections: int
         max_overflow=0,
         pool_timeout=_POOL_WAIT_SECONDS,
     )
+    if address.dialect == "postgresql":
+        # before each connection, because libpq would wait on the loop for a pipe that took a certificate's place
+        sa.event.listen(engine.sync_engine, "do_connect", lambda *_: require_libpq_files(address.parameters))
+    return engine
 
 
 def _postgres(address: DatabaseAddress, password: str | None) -> dict[str, object]:
@@ -89,10 +93,8 @@ def tls_context(address: DatabaseAddress) -> ssl.SSLContext | None:
     mode = given.get("ssl_mode", default).lower().replace("-", "_")
     if mode == "disabled":
         return None
-    context = client_context(given.get("ssl_ca"))
+    context = client_context(given.get("ssl_ca"), given.get("ssl_cert"), given.get("ssl_key"))
     context.check_hostname = mode == "verify_identity"
     if mode == "required":
         context.verify_mode = ssl.CERT_NONE
-    if "ssl_cert" in given:
-        context.load_cert_chain(given["ssl_cert"], given.get("ssl_key"))
     return context

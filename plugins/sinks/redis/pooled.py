@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from typing import Any, Final
 
 import redis.asyncio
@@ -10,6 +11,7 @@ from redis.asyncio.connection import Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from gateway import require_regular
 from plugins.sinks.redis.options import RedisOptions
 from plugins.sinks.streams.broker_connection import BrokerConnection, cut
 from plugins.sinks.streams.connection_keeper import CONNECT_SECONDS
@@ -34,7 +36,13 @@ class _Cut(Connection):
 
 
 class _CutEncrypted(_Cut, SSLConnection):
-    pass
+    def _connection_arguments(self) -> Mapping[str, object]:
+        """With the files of this moment, which the library reads on the loop: one that became a pipe would be waited for."""
+        tls = self.ssl_context
+        for name, file in (("ca", tls.ca_certs), ("certificate", tls.certfile), ("key", tls.keyfile)):
+            if file is not None and tls.context is None:
+                require_regular(file, f"`{name}`")
+        return super()._connection_arguments()
 
 
 class RedisConnection(BrokerConnection):

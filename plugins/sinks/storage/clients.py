@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from gateway import Unavailable
+from gateway import Unavailable, open_regular, require_regular
 from gateway.extras import how_to_install, missing
 from plugins.sinks.storage.options import Credentials, StorageOptions
 
@@ -101,7 +100,8 @@ def _client(options: StorageOptions) -> object:
         "allow_http": (options.endpoint or "https:").lower().startswith("http:"),
     }
     if options.ca is not None:
-        client["root_certificate"] = Path(options.ca).read_bytes()
+        with open_regular(options.ca) as file:
+            client["root_certificate"] = file.read()
     if options.proxy is not None:
         client["proxy_url"] = options.proxy.reveal()
     else:
@@ -136,5 +136,6 @@ def _azure(options: StorageOptions, given: Credentials) -> Any:
 def _gcs(options: StorageOptions, given: Credentials) -> Any:
     config: dict[str, object] = {"base_url": options.endpoint or GCS, "skip_signature": False}
     if given.service_account is not None:
+        require_regular(given.service_account)  # the library would wait for a pipe
         config["service_account"] = str(given.service_account)
     return config

@@ -203,8 +203,6 @@ def _import(libraries: Sequence[str]) -> None:
 
 def broker_context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
     """Reads the files. Raises OSError (ssl.SSLError is one) and ValueError for files that cannot be used."""
-    context = client_context(ca)
+    context = client_context(ca, certificate, key)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if certificate is not None:
-        context.load_cert_chain(certificate, key)
     return context

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import sys
 from collections.abc import Awaitable, Callable
@@ -102,6 +103,19 @@ async def test_a_service_account_that_cannot_be_read_is_said_without_what_stands
     with pytest.raises(Unavailable, match=r"gs://bucket: .*service account") as raised:
         await open_storage(read, extra="archive").reach()
     assert "canary" not in raised.value.detail
+
+
+async def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    (file := tmp_path / "file").write_text("x")
+    for options in ({**place("https://127.0.0.1:1"), "ca": str(file)},
+                    {"to": "gs://bucket", "credentials": {"service_account": str(file)}}):  # fmt: skip
+        one = open_storage(StorageOptions.model_validate(options), extra="archive")
+        file.unlink()
+        os.mkfifo(file)
+        with pytest.raises(Unavailable, match="no regular file, but a named pipe"):
+            await one.reach()
+        file.unlink()
+        file.write_text("x")
 
 
 async def test_an_authority_and_a_proxy_of_the_options_are_used(tmp_path: Path) -> None:

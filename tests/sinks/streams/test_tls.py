@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway import Unavailable
+from gateway import DeliveryFailed, Unavailable
 from gateway.testing import delivery, event, opened
 from tests.cable import Cable
 from tests.certificates import certificates
+from tests.running import free_port
 from tests.sinks.streams.brokers import BROKERS, Broker
 
 # NATS begins in clear, and so cannot stand behind an encrypted end of a cable.
@@ -47,6 +49,20 @@ async def test_events_go_encrypted_to_whom_the_authority_knows(broker: Broker, c
         with pytest.raises(Unavailable, match="certificate is not accepted"):
             await sink.deliver(delivery(event()))
     assert len(await broker.read()) == 1
+
+
+async def test_a_pipe_that_takes_the_place_of_a_file_of_redis_does_not_hold_up_the_loop(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Its library reads the files for each connection anew."""
+    broker = BROKERS["redis"]()
+    file = tmp_path / "ca.pem"
+    file.write_bytes((folder / "ca.pem").read_bytes())
+    async with opened(broker.sink, {**broker.options(**broker.encrypted(free_port())), "ca": str(file)}) as sink:
+        file.unlink()
+        os.mkfifo(file)
+        with pytest.raises(DeliveryFailed, match="`ca` is no regular file, but a named pipe"):
+            await sink.deliver(delivery(event()))
 
 
 @pytest.mark.parametrize("kind", BROKERS)
