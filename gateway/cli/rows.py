@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.admin.timestamps import stamp
 from gateway.cli import output
+from gateway.model import stream_of
 
 if TYPE_CHECKING:
     from gateway.store.admin.queries import StoreQueries
@@ -19,7 +20,7 @@ def delivery_columns(ages: output.Ages) -> output.TableColumns[DeliveryRow]:
         "id": lambda row: str(row.id),
         "event": lambda row: row.event_ref,
         "type": lambda row: row.type,
-        "stream": lambda row: row.subject.rpartition("/")[2],
+        "stream": lambda row: stream_of(row.subject),
         "sink": lambda row: row.sink,
         "state": delivery_state,
         "next try": lambda row: ages.until(row.next_attempt_at),

@@ -4,7 +4,7 @@ Whoever speaks of events imports its words from here, because they are one vocab
 """
 
 from gateway.model.delivery import Attempt, Delivery, Heartbeat, Outcome, Progress
-from gateway.model.event import ABOUT_SEPARATOR, Alarm, Cause, Erased, Event, Fault, order_key, shown_variant
+from gateway.model.event import ABOUT_SEPARATOR, Alarm, Cause, Erased, Event, Fault, order_key, shown_variant, stream_of
 from gateway.model.event_id import ID_CHARS_MAX, EventId, event_id, id_of_source
 from gateway.model.event_types import (
     ABOUT_SINKS,
@@ -109,4 +109,5 @@ __all__ = [
     "order_key",
     "reached_types",
     "shown_variant",
+    "stream_of",
 ]

@@ -130,6 +130,13 @@ class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
         return "/".join([part for part in (self.domain, self.app, self.stream) if part])
 
 
+def stream_of(subject: str) -> str:
+    """The stream at the end of a `subject`, as well as that says it: what stands behind domain and app, slashes and all, where it
+    begins with a host's name; else what stands behind the last slash."""
+    parts = subject.split("/", 2)
+    return parts[2] if len(parts) == 3 and "." in parts[0] else subject.rpartition("/")[2]
+
+
 def order_key(source: str, subject: str, *, ordered: bool) -> str | None:
     """What the deliveries of a sink with `order: stream` (`ordered`) keep in order: a stream of one source, because no other
     may stand before it. None: nothing."""

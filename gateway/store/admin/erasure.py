@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from gateway.errors import Ambiguous, NotFound, ValueUnreadable
-from gateway.model import RECORDING_OVERDUE, RECORDING_RECOVERED
+from gateway.model import RECORDING_OVERDUE, RECORDING_RECOVERED, stream_of
 from gateway.store.admin import audit, erased_mentions
 from gateway.store.admin.commands import end_delivery
 from gateway.store.admin.event_lookup import readings_of, row_of, seq_of
@@ -118,7 +118,7 @@ def _delete(session: Bulk, seqs: Sequence[int], same: SameCallbacks) -> None:
             session, source, id_, _raw(session, EventKey(source, id_, bytes(variant)), body, raw)
         ):
             session.change("DELETE FROM refused WHERE id = :id", {"id": refused})
-    streams = {part for _, _, _, subject, _, _ in contents for part in (subject, subject.rpartition("/")[2])}
+    streams = {part for _, _, _, subject, _, _ in contents for part in (subject, stream_of(subject))}
     audit.hide(session, streams)
     erased_mentions.silence(session, seqs, {id_ for id_, *_ in contents}, streams)
     scrub.request(session)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final, Literal, NamedTuple
 
-from gateway.model import ALARM_PREFIX, Trust
+from gateway.model import ALARM_PREFIX, Trust, stream_of
 from gateway.states import DELIVERY_STATES, HOLD_REASONS, DeliveryState, HoldReason
 from gateway.store.admin.damage_bypass import readable
 from gateway.store.admin.pages import (
@@ -105,7 +105,7 @@ class EventFilter(RowFilter):
             and (self.trust is None or row.trust in {Trust(name).rank for name in values_of(self.trust)})
             and (self.since is None or row.received_at >= self.since)
             and (self.until is None or row.received_at < self.until)
-            and (self.q is None or row.id.startswith(self.q.lower()) or subject.rpartition("/")[2].startswith(self.q))
+            and (self.q is None or row.id.startswith(self.q.lower()) or stream_of(subject).startswith(self.q))
             and (row.in_state is None or bool(row.in_state) is (self.state != "unrouted"))
         )
 

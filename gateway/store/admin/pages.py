@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self, TypeVar
 
-from gateway.model import Trust, shown_variant
+from gateway.model import Trust, shown_variant, stream_of
 from gateway.states import DELIVERY_STATES, TRUST_NAMES, DeliveryState, HoldReason
 from gateway.store.admin.damage_bypass import NEWEST_KEY, DamageBypass
 from gateway.store.admin.search_budget import SearchBudget
@@ -133,8 +133,10 @@ def onwards(
 
 
 def of_stream(subject: str, stream: str) -> bool:
-    """Whether `domain/app/stream` ends in a stream that fits this glob."""
-    return fnmatchcase(subject, stream) or fnmatchcase(subject, f"*/{stream}")
+    """Whether `domain/app/stream` ends in a stream that fits this glob. Domain and app do not count, because what was meant for
+    streams would go for all of an app; a glob with a slash of its own may stand for more of the end."""
+    slashed = "/" in stream and (fnmatchcase(subject, stream) or fnmatchcase(subject, f"*/{stream}"))
+    return fnmatchcase(stream_of(subject), stream) or slashed
 
 
 def values_of(said: Sequence[str] | str) -> Sequence[str]:
