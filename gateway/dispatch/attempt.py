@@ -126,6 +126,8 @@ async def carry(
     if len(impls) == 1 and isinstance(impls[0].plugin, Carrier):  # nobody wraps it, so there is nobody to ask
         if len(deliveries) == 1:
             given = await bounded(partial(sink.deliver, deliveries[0]), timeout, begin)
+            if given is None or type(given) is str:  # as nearly always
+                return [given], []
             return [_named(given, hook, sink) if isinstance(given, Nonsense) else _answer_of(given)], []
         results = await bounded(Carriage(deliveries, sink).carry, timeout, begin)
     else:

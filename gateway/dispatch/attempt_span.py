@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar, TypeVarTuple, Unpack
 
 from gateway.dispatch.leased_delivery import LeasedDelivery
 from gateway.dispatch.outcome import AttemptRecord
@@ -13,7 +13,8 @@ from gateway.runtime.failure_shield import harmless
 from gateway.runtime.traces import Span, Traces, Underway, current
 from gateway.text.trace_context import TraceContext
 
-_NOTHING: Final[AbstractContextManager[None]] = nullcontext()
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class AttemptSpans:
@@ -23,14 +24,22 @@ class AttemptSpans:
         self._traces = traces
         self._sink = sink
 
-    def around(self, members: Sequence[LeasedDelivery]) -> AbstractContextManager[None]:
-        """While they are sent: what the sink's requests carry, and, where spans are made, a span for each."""
+    def around(
+        self, members: Sequence[LeasedDelivery], send: Callable[[Unpack[Ts]], Awaitable[T]], *given: *Ts
+    ) -> Awaitable[T]:
+        """What `send` gives. While it sends them: what the sink's requests carry, and, where spans are made, a span for each."""
         if self._traces.on:
-            return self._around(members)
+            return self._send(members, send, *given)
         for member in members:
             if member.lease.trace:
-                return self._around(members)
-        return _NOTHING
+                return self._send(members, send, *given)
+        return send(*given)  # as nearly always, and a context of nothing would cost two calls
+
+    async def _send(
+        self, members: Sequence[LeasedDelivery], send: Callable[[Unpack[Ts]], Awaitable[T]], *given: *Ts
+    ) -> T:
+        with self._around(members):
+            return await send(*given)
 
     @contextmanager
     def _around(self, members: Sequence[LeasedDelivery]) -> Iterator[None]:

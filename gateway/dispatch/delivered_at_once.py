@@ -39,31 +39,26 @@ class DeliveredAtOnce:
             return False
         if len(answers) != len(members) or answers.count(receipt) != len(answers):
             return False
+        took_ms = round(seconds * 1000)
+        outcomes = []
         for member in members:
             lease = member.lease
             if lease.losses or lease.trace is not None or member.span is not None or member.alive:
                 return False
-        took_ms = round(seconds * 1000)
-        outcomes = [
-            (
-                member,
-                Settlement(
-                    delivery=member.lease.delivery,
-                    token=member.lease.token,
-                    state="delivered",
-                    outcome=_DELIVERED,
-                    started_at=started_at,
-                    took_ms=took_ms,
-                    detail=receipt or "",
-                ),
-                self._settled,
+            settlement = Settlement(
+                delivery=lease.delivery,
+                token=lease.token,
+                state="delivered",
+                outcome=_DELIVERED,
+                started_at=started_at,
+                took_ms=took_ms,
+                detail=receipt or "",
             )
-            for member in members
-        ]
+            outcomes.append((member, settlement, self._settled))
         self._slots.took(seconds)
-        self._account.report_delivered([member.lease for member in members], receipt, started_at, seconds)
         self._settler.settle_all(outcomes)
         self._slots.all_ended(members)
+        self._account.report_delivered((members, receipt, started_at, seconds))
         if dispatch.probe is None:
             self._breaker.note(members[0].lease.delivery, None)
         return True

@@ -90,10 +90,10 @@ class Deliverer:
             self._slots.pace.spend(self._clock.monotonic())
             dispatch.paced = False
         started_at, started = self._clock.ms(), self._clock.monotonic()
-        deliveries = deliveries_of(dispatch, started_at, self._policy.timeout, self._pulse.calls_of)
+        deliveries = deliveries_of(dispatch, started_at, self._policy.timeout, self._pulse.beat)
+        call = (self._shared.hook, deliveries, sink, self._limits, dispatch.bounded_by)
         try:
-            with self._spans.around(dispatch.members):
-                answers, apart = await carry(self._shared.hook, deliveries, sink, self._limits, dispatch.bounded_by)
+            answers, apart = await self._spans.around(dispatch.members, carry, *call)
         except asyncio.CancelledError:
             if not dispatch.dropped:
                 self._end_cancelled(dispatch, deliveries, started_at, self._clock.monotonic() - started)
@@ -141,15 +141,15 @@ class Deliverer:
         now = self._clock.ms()
         self._write(member, self._delivery(member, now), why, CRASHED, now, 0.0)
 
-    # -- before
-
     def _fits(self, dispatch: Dispatch) -> bool:
         """Whether there is nothing for `_fit` to do, as nearly always."""
         if self._slots.may_not_start(dispatch) or dispatch.dropped:
             return False
         least = self._clock.monotonic() + self._timeout + LEASE_LEFT_SECONDS_MIN
-        short = [member for member in dispatch.members if member.lease.lost or member.expires < least]
-        return bool(dispatch.members) and not short
+        for member in dispatch.members:
+            if member.lease.lost or member.expires < least:
+                return False
+        return bool(dispatch.members)
 
     async def _fit(self, dispatch: Dispatch) -> None:
         """Leave in this dispatch what may be sent now: not into a shut gate, and with enough of the lease left."""

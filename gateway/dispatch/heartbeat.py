@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Final
 
 from gateway.dispatch.attempt import Nonsense, SinkAnswer
@@ -13,7 +12,7 @@ from gateway.dispatch.memos import checked_memo
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.slots import Slots
 from gateway.errors import ItemRefused, Refused, Retry, Stopping, StoreError
-from gateway.model import Heartbeat, Progress
+from gateway.model import Progress
 from gateway.runtime.lean_imports import import_structlog
 from gateway.text.storable import mended
 
@@ -54,24 +53,20 @@ class Pulse:
         self._alive = shared.metrics.alive.labels(name)
         self._bytes = shared.metrics.alive_bytes.labels(name)
 
-    def calls_of(self, dispatch: Dispatch, member: LeasedDelivery) -> Heartbeat:
-        """What this delivery's sink calls."""
-        return partial(self._beat, dispatch, member)
-
     def ended(self, member: LeasedDelivery) -> None:
         """It is carried no more."""
         if member.alive:
             member.alive = False
             self._alive.dec()
 
-    async def _beat(
+    async def beat(
         self,
         dispatch: Dispatch,
         member: LeasedDelivery,
         memo: Mapping[str, object] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Raises Stopping, and ValueError for a memo or a progress that cannot be kept."""
+        """What this delivery's sink calls. Raises Stopping, and ValueError for a memo or a progress that cannot be kept."""
         kept_memo = None if memo is None else checked_memo(memo)
         shown = None if progress is None else _checked(progress)
         if kept_memo is not None and not member.decided:

@@ -38,8 +38,9 @@ class Isolation:
 
     def join_flight(self) -> None:
         """One more is in flight beside others. Pair with `leave_flight`; a context manager would cost each delivery four times this."""
+        if not self._in_flight:
+            self._empty.clear()
         self._in_flight += 1
-        self._empty.clear()
 
     def leave_flight(self) -> None:
         """It is no longer."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
 from gateway.dispatch.batching import Gathering
@@ -49,7 +47,7 @@ class Lane:
         timeout = min(policy.timeout.total_seconds(), OPEN_SECONDS_MAX)
         needed = policy.owners is None
         self.prober = Prober(sink, self.breaker, shared, lease=lease_of(policy), timeout=timeout, needed=needed)
-        self.workers = WorkerPool(f"lane {sink.name}", policy.concurrency, self._carry, self._next_of, self._may_begin)
+        self.workers = WorkerPool(f"lane {sink.name}", policy.concurrency)
         self.slots = Slots(sink, policy, shared, breaker=self.breaker, prober=self.prober, workers=self.workers)
         self.claimer = Claimer(self.slots, self.prober, self.breaker, self.workers, shared)
         self.owners: OwnerDeliverer | None = None
@@ -62,6 +60,7 @@ class Lane:
             self._deliverer = self.owners = OwnerDeliverer(
                 self.slots, self.prober, self.breaker, self.claimer.ring, shared, policy.owners, paused
             )
+        self.workers.serve(self._deliverer.carry, self.slots.next_of, self.slots.may_begin)
         self.slots.freed = self.claimer.freed
         self._asides: set[asyncio.Task[None]] = set()
 
@@ -158,12 +157,3 @@ class Lane:
             aside.add_done_callback(self._asides.discard)
         self.slots.free_forgotten()
         self.slots.shed()
-
-    def _next_of(self, waiting: deque[Dispatch]) -> Dispatch:
-        return self.slots.next_of(waiting)
-
-    def _may_begin(self, carried: int) -> bool:
-        return self.slots.may_begin(carried)
-
-    def _carry(self, dispatch: Dispatch) -> Awaitable[None]:
-        return self._deliverer.carry(dispatch)

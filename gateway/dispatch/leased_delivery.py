@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from asyncio import get_running_loop
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -72,17 +73,18 @@ class Dispatch(msgspec.Struct, eq=False):
 
 
 def deliveries_of(
-    dispatch: Dispatch, since: int, allowed: timedelta, pulse: Callable[[Dispatch, LeasedDelivery], Heartbeat]
+    dispatch: Dispatch, since: int, allowed: timedelta, beat: Callable[..., Awaitable[None]]
 ) -> list[Delivery]:
-    """What a sink sees of what goes out in one call since then (ms), for so long at most."""
-    deadline = _moment(since) + allowed
-    moments: dict[int, datetime] = {}  # because what was stored together began together
+    """What a sink sees of what goes out in one call since then (ms), for so long at most. `beat` is told of which it is, and what
+    `Delivery.alive` is given."""
+    deadline = datetime.fromtimestamp(since / 1000, UTC) + allowed
+    known, first_at = -1, deadline
     deliveries = []
     for member in dispatch.members:
         lease = member.lease
-        if (first_at := moments.get(lease.first_at)) is None:
-            first_at = moments[lease.first_at] = _moment(lease.first_at)
-        deliveries.append(_shown(lease, first_at, deadline, member.owner, pulse(dispatch, member)))
+        if lease.first_at != known:  # what was stored together began together
+            known, first_at = lease.first_at, datetime.fromtimestamp(lease.first_at / 1000, UTC)
+        deliveries.append(_shown(lease, first_at, deadline, member.owner, partial(beat, dispatch, member)))
     return deliveries
 
 

@@ -45,9 +45,10 @@ class PendingWrites(Generic[R]):
 
     def add_all(self, rows: Sequence[R]) -> None:
         """And these, of which there is one at least."""
+        if not self.rows:  # else both were done for the one before
+            self.empty.clear()
+            self._bell.set()
         self.rows.extend(rows)
-        self.empty.clear()
-        self._bell.set()
 
     def first(self, most: int) -> list[R]:
         """The first of them."""

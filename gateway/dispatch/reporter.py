@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from gateway.dispatch.attempt import AttemptResult, Nonsense
 from gateway.dispatch.follow_ups import FollowUps
 from gateway.dispatch.lane_context import Shared
+from gateway.dispatch.leased_delivery import LeasedDelivery
 from gateway.dispatch.outcome import AttemptRecord, describe
 from gateway.errors import DeliveryFailed
 from gateway.model import Delivery, Outcome
@@ -20,6 +22,10 @@ from gateway.text.trace_context import TraceContext
 
 log = import_structlog().get_logger("gateway.dispatcher")
 _lines = PlainLogger("gateway.dispatcher")  # a delivered attempt is a line of every event
+
+
+DeliveredCall = tuple[Sequence[LeasedDelivery], str | None, int, float]
+"""What one call delivered: the members, their receipt, when it began (ms) and how many seconds it took."""
 
 
 class AttemptReporter:
@@ -40,6 +46,8 @@ class AttemptReporter:
         }
         self._attempt_seconds = metrics.attempt_seconds.labels(name)
         self._end_to_end = metrics.end_to_end_seconds.labels(name)
+        self._untold: list[DeliveredCall] = []
+        self._is_telling = False  # they will be told before the loop's next turn is over
 
     def report_follow_ups(self, follow_ups: FollowUps, accepted: Sequence[Accepted]) -> None:
         """What followed on a delivery is stored, or was there already: counted, and told to whoever hears of events."""
@@ -66,26 +74,41 @@ class AttemptReporter:
         return self._activity.watched or self._watchers.any
 
     @harmless
-    def report_delivered(self, leases: Sequence[Lease], receipt: str | None, started_at: int, seconds: float) -> None:
-        """One call delivered all of these, nobody watches, and none is traced: what `report` tells of each."""
-        common = {"outcome": "delivered", "seconds": round(seconds, 4)}
-        if receipt:
-            common["detail"] = receipt
-        sink = self._sink
-        _lines.say_all(
-            "attempt",
-            [
-                {"sink": sink, "id": lease.event.ref, "delivery": lease.delivery, "attempt": lease.attempt, **common}
-                for lease in leases
-            ],
-        )
-        self._delivered.inc(len(leases))
-        self._activity.attempt(self._sink, seconds, delivered=True, dead=False, times=len(leases))
-        self._attempt_seconds.observe_times(seconds, len(leases))
-        ended = started_at / 1000 + seconds
-        for lease in leases:
-            if not lease.round:
-                self._end_to_end.observe(max(ended - lease.event.received_at.timestamp(), 0.0))
+    def report_delivered(self, call: DeliveredCall) -> None:
+        """Nobody watches and none is traced: what `report` tells of each, told with all that ends in this turn of the loop."""
+        self._untold.append(call)
+        if not self._is_telling:
+            asyncio.get_running_loop().call_soon(self._tell_delivered)
+            self._is_telling = True
+
+    @harmless
+    def _tell_delivered(self) -> None:
+        calls, self._untold, self._is_telling = self._untold, [], False
+        sink, lines, ages, took = self._sink, [], [], []
+        for members, receipt, started_at, seconds in calls:
+            ended, shown = started_at / 1000 + seconds, round(seconds, 4)
+            took.append((seconds, len(members)))
+            for member in members:
+                lease = member.lease
+                event = lease.event
+                facts: dict[str, object] = {
+                    "sink": sink,
+                    "id": event.ref,
+                    "delivery": lease.delivery,
+                    "attempt": lease.attempt,
+                    "outcome": "delivered",
+                    "seconds": shown,
+                }
+                if receipt:
+                    facts["detail"] = receipt
+                lines.append(facts)
+                if not lease.round:
+                    ages.append((max(ended - event.received_at.timestamp(), 0.0), 1))
+        _lines.say_all("attempt", lines, short=True)
+        self._delivered.inc(len(lines))
+        self._activity.delivered(sink, took)
+        self._attempt_seconds.observe_all(took)
+        self._end_to_end.observe_all(ages)
 
     @harmless
     def report(

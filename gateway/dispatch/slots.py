@@ -90,10 +90,9 @@ class Slots:
         """The same of these, which need no other try."""
         for member in members:
             member.decided = True
-        ids = [member.lease.delivery for member in members]
-        self._unwritten.update(ids)
+            self._unwritten.add(member.lease.delivery)
         if self.alone:
-            self.alone.difference_update(ids)
+            self.alone.difference_update([member.lease.delivery for member in members])
 
     def may_begin(self, carried: int) -> bool:
         """Whether another may go out beside so many: whatever a lane has in hand, no more than before can come twice."""
@@ -127,11 +126,15 @@ class Slots:
     @property
     def may_go(self) -> bool:
         """Whether deliveries may be taken now."""
-        return not (self.stopping or self._breaker.shut or not self._prober.opened or self._shared.settler.failing)
+        gate = self._breaker.gate  # not asked by its properties, because every event asks
+        if self.stopping or gate.paused or gate.open_until is not None:
+            return False
+        return self._prober.opened and not self._shared.settler.failing
 
     def may_not_start(self, dispatch: Dispatch) -> bool:
         """Whether this one may not begin now."""
-        return self.stopping or self._breaker.gate.paused or (self._breaker.open and dispatch.probe is None)
+        gate = self._breaker.gate
+        return self.stopping or gate.paused or (gate.open_until is not None and dispatch.probe is None)
 
     # -- reserving
 

@@ -16,28 +16,31 @@ LAST_WAIT_SECONDS: Final = 2.0
 class WorkerPool:
     """`size` tasks that take dispatches in order and run `carry` on each. A task costs nothing while it has nothing to do.
 
-    `take` gives the next of what waits; it may join several. `may_begin` is asked with how many are being carried; where it
-    said no, `go_on` says that it may be asked again.
+    What they are to do is said by `serve`, before they start.
     """
 
-    def __init__(
-        self,
-        name: str,
-        size: int,
-        carry: Callable[[Dispatch], Awaitable[None]],
-        take: Callable[[deque[Dispatch]], Dispatch] = deque.popleft,
-        may_begin: Callable[[int], bool] = lambda _: True,
-    ) -> None:
+    _carry: Callable[[Dispatch], Awaitable[None]]
+    _take: Callable[[deque[Dispatch]], Dispatch]
+    _may_begin: Callable[[int], bool]
+
+    def __init__(self, name: str, size: int) -> None:
         self.size = size
-        self._may_begin = may_begin
-        self._take = take
         self._name = name
-        self._carry = carry
         self._waiting: deque[Dispatch] = deque()
         self._requests: deque[asyncio.Future[None]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._busy: dict[asyncio.Task[None], Dispatch] = {}
         self.ending = False  # nothing more is begun, and what is carried may be cut off
+
+    def serve(
+        self,
+        carry: Callable[[Dispatch], Awaitable[None]],
+        take: Callable[[deque[Dispatch]], Dispatch],
+        may_begin: Callable[[int], bool],
+    ) -> None:
+        """`take` gives the next of what waits; it may join several. `may_begin` is asked with how many are being carried; where
+        it said no, `go_on` says that it may be asked again."""
+        self._carry, self._take, self._may_begin = carry, take, may_begin
 
     @property
     def dispatches(self) -> int:

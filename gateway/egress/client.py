@@ -120,12 +120,16 @@ class Http:
             content = compact_json.encode_json(json)
             sent["content-type"] = "application/json"
         if headers:
-            for name, value in headers.items():
-                sent[name.lower()] = value
-        try:
-            body = content.encode() if isinstance(content, str) else content
-        except UnicodeEncodeError:
-            raise Refused("the body holds text that UTF-8 cannot carry (a lone surrogate)") from None
+            names = "".join(headers)
+            if names == names.lower():  # as ours are, and one look is less than one for each
+                sent.update(headers)
+            else:
+                sent |= {name.lower(): value for name, value in headers.items()}
+        if isinstance(content, str):
+            try:
+                content = content.encode()
+            except UnicodeEncodeError:
+                raise Refused("the body holds text that UTF-8 cannot carry (a lone surrogate)") from None
         secure = url[:6].lower() == "https:"
         pool = self._pools.get((via, secure)) or await self._pool(via, secure)
         if (underway := current.get()) is not None:
@@ -134,7 +138,7 @@ class Http:
         limits = self._limits if timeout is None else TimeLimits(timeout)
         try:
             with limits.limited():
-                answer = await pool.send(method, url, params, sent, body, limit, self.clock)
+                answer = await pool.send(method, url, params, sent, content, limit, self.clock)
         except TimeoutError:
             text = f"no complete answer from {pool.origin(url)} within {limits.seconds:g} s"
             raise Retry(text, service=True) from None

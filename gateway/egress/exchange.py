@@ -165,6 +165,7 @@ class Exchanges:
         """A connection is kept for `keep_seconds`; 0: none is."""
         self._connector = connector
         self._proxy = yarl.URL(proxy) if proxy else None
+        self.proxied = self._proxy is not None
         self._proxy_headers = proxy_headers
         self._end = b"\r\n" if keep_seconds else b"connection: close\r\n\r\n"
         self._kept = KeptConnections(keep_seconds) if keep_seconds else None
@@ -198,6 +199,7 @@ class Exchanges:
     ) -> Exchange:
         """Send the request to `place` and wait for the answer's head. Raises aiohttp's exceptions and OSError."""
         connection = None if self._kept is None else self._kept.pick(place)
+        fresh = connection is None
         if connection is None:
             connection = await self._connect(place, connect_seconds)
         handler = connection.protocol
@@ -209,7 +211,8 @@ class Exchanges:
             transport = handler.transport
             if transport is None or transport.is_closing():
                 raise aiohttp.ClientConnectionResetError("closing")
-            if self._kept is None or read_seconds is not None or method == "HEAD" or handler.should_close:
+            spoken_to = fresh and handler.should_close  # `pick` has looked at one that was kept
+            if self._kept is None or read_seconds is not None or method == "HEAD" or spoken_to:
                 # the last: the target spoke first, as one does that has too many connections, and may say no more
                 handler.parse(skip_payload=method == "HEAD", read_seconds=read_seconds)
                 transport.write(message)
@@ -221,8 +224,8 @@ class Exchanges:
                 answer = await answer_due
                 if answer is not None:
                     self._kept.put_back(place, connection)
-                    found = answer.head
-                    return Exchange(found.status, found.reason, found.headers, answer.body)
+                    found, whole = answer
+                    return Exchange(found.status, found.reason, found.headers, whole)
             return await _begun(connection, handler)
         except BaseException as error:
             kept = handler.requests > 1 and not handler.answered

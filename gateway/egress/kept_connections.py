@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gateway.runtime import lean_imports
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 
-class _KeptSince(NamedTuple):
-    connection: Connection
-    since: float  # monotonic seconds
+_KeptSince = tuple[Connection, float]  # since when it is kept, in monotonic seconds
 
 
 class KeptConnections:
@@ -38,11 +36,13 @@ class KeptConnections:
         while kept:
             connection, since = kept.pop()
             handler = connection.protocol
+            transport = None if handler is None else handler.transport
             # bytes that nobody asked for would be taken for the next answer
             if (
                 handler is not None
+                and transport is not None
                 and monotonic() - since <= self._seconds
-                and handler.is_connected()
+                and not transport.is_closing()
                 and not handler.should_close
             ):
                 return connection
@@ -59,7 +59,7 @@ class KeptConnections:
         kept = self._kept.get(place)
         if kept is None:
             kept = self._kept[place] = deque()
-        kept.append(_KeptSince(connection, monotonic()))
+        kept.append((connection, monotonic()))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._seconds, self._sweep)
 
@@ -70,8 +70,8 @@ class KeptConnections:
             self._timer.cancel()
             self._timer = None
         for kept in self._kept.values():
-            for one in kept:
-                one.connection.close()
+            for connection, _ in kept:
+                connection.close()
         self._kept.clear()
 
     def _sweep(self) -> None:
@@ -79,10 +79,10 @@ class KeptConnections:
         self._timer = None
         now = monotonic()
         for place, kept in list(self._kept.items()):
-            while kept and now - kept[0].since > self._seconds:
-                kept.popleft().connection.close()
+            while kept and now - kept[0][1] > self._seconds:
+                kept.popleft()[0].close()
             if not kept:
                 del self._kept[place]
         if self._kept:
-            first = min(kept[0].since for kept in self._kept.values())
+            first = min(kept[0][1] for kept in self._kept.values())
             self._timer = asyncio.get_running_loop().call_later(first + self._seconds - now + 0.001, self._sweep)

@@ -58,23 +58,24 @@ def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> httpx.Headers:
 
 
 class ReadyRequest(httpx.Request):
-    """A request with a body that is there. Its head is written once; httpx's headers are made when somebody asks for them."""
+    """A request with a body that is there. Its head is written once; httpx's headers and stream are made when somebody asks for
+    them."""
 
     def __init__(self, method: str, target: Target, headers: Mapping[str, str], content: bytes | None) -> None:
         """`headers` have names in lower case. Raises ValueError for what cannot stand in a head."""
-        self.method = method.upper()
+        self.method = method = method.upper()
         self.url = target.url
         self.extensions = {}
-        self.stream = httpx.ByteStream(content or b"")
-        self._content = content or b""  # as `read` leaves it, so that every transport finds bytes
+        self.body = self._content = content or b""  # as `read` leaves it, so that every transport finds bytes
         self.target = target
         lines = [f"host: {target.host}", *[f"{name}: {value}" for name, value in headers.items()]]
         if target.credentials and "authorization" not in headers:
             lines.append(f"authorization: {target.credentials}")
-        if content is not None or self.method in _CONTENT_METHODS:
-            lines.append(f"content-length: {len(self._content)}")
-        self._head = head_of(self.method, target.path, lines)
+        if content is not None or method in _CONTENT_METHODS:
+            lines.append(f"content-length: {len(self.body)}")
+        self._head = head_of(method, target.path, lines)
         self._headers: httpx.Headers | None = None
+        self._stream: httpx.SyncByteStream | httpx.AsyncByteStream | None = None
 
     @property
     def head(self) -> bytes | None:
@@ -92,13 +93,33 @@ class ReadyRequest(httpx.Request):
     def headers(self, headers: httpx.Headers) -> None:
         self._headers = headers
 
+    @property
+    def stream(self) -> httpx.SyncByteStream | httpx.AsyncByteStream:
+        if self._stream is None:
+            self._stream = httpx.ByteStream(self.body)
+        return self._stream
+
+    @stream.setter
+    def stream(self, stream: httpx.SyncByteStream | httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
 
 class ReadyResponse(httpx.Response):
-    """A response whose body is on its way. Its headers are made when somebody asks for them."""
+    """A response whose body is on its way, or `whole`: there already. Its headers, and the stream of what is there, are made when
+    somebody asks for them."""
 
-    def __init__(self, status: int, raw: Headers, stream: httpx.AsyncByteStream, extensions: dict[str, object]) -> None:
+    def __init__(
+        self,
+        status: int,
+        raw: Headers,
+        stream: httpx.AsyncByteStream | None,
+        extensions: dict[str, object],
+        whole: bytes | None = None,
+    ) -> None:
+        """One of `stream` and `whole`."""
         self.status_code = status
-        self.stream = stream
+        self.whole = whole
+        self._stream: httpx.SyncByteStream | httpx.AsyncByteStream | None = stream
         self.extensions = extensions
         self.history = []
         self.next_request = None
@@ -118,3 +139,13 @@ class ReadyResponse(httpx.Response):
     @headers.setter
     def headers(self, headers: httpx.Headers) -> None:
         self._headers = headers
+
+    @property
+    def stream(self) -> httpx.SyncByteStream | httpx.AsyncByteStream:
+        if self._stream is None:
+            self._stream = httpx.ByteStream(self.whole or b"")
+        return self._stream
+
+    @stream.setter
+    def stream(self, stream: httpx.SyncByteStream | httpx.AsyncByteStream) -> None:
+        self._stream, self.whole = stream, None

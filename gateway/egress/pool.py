@@ -20,10 +20,10 @@ from gateway.egress import faults, tls  # noqa: E402
 from gateway.egress.answers import Answer  # noqa: E402
 from gateway.egress.exchange import TCPConnector, UnixConnector  # noqa: E402
 from gateway.egress.guard import AddressGuard  # noqa: E402
-from gateway.egress.messages import ReadyRequest, target_of  # noqa: E402
+from gateway.egress.messages import ReadyRequest, ReadyResponse, target_of  # noqa: E402
 from gateway.egress.resolver import GuardedResolver, Lookup, getaddrinfo  # noqa: E402
 from gateway.egress.streamed import Streamed  # noqa: E402
-from gateway.egress.transport import RESENT, Transport, came_whole, read_up_to  # noqa: E402
+from gateway.egress.transport import RESENT, Transport, read_up_to  # noqa: E402
 from gateway.errors import Unavailable  # noqa: E402
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class Pool:
         request = self._request(method, url, params, headers, content)
         try:
             response = await self._transport.handle_async_request(request)
-            if (whole := came_whole(response.stream)) is not None:  # as nearly every answer's
+            whole = response.whole if isinstance(response, ReadyResponse) else None
+            if whole is not None:  # as nearly every answer's: there is nothing to read or to close then
                 body, truncated = whole[:limit], len(whole) > limit
             else:
                 body, truncated = await _whole_body(response.stream, limit)

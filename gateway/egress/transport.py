@@ -50,7 +50,7 @@ class Transport(httpx.AsyncBaseTransport):
         """Raises httpx.TransportError, whose cause says more and whose text says nothing secret."""
         extensions: dict[str, object] = {"http_version": b"HTTP/1.1"}
         try:
-            body = request.content if isinstance(request, ReadyRequest) else await _content(request)
+            body = request.body if isinstance(request, ReadyRequest) else await _content(request)
             if self._kept is None:
                 self._kept = self._exchanges(KEEP_ALIVE_SECONDS, keepalive_timeout=KEEP_ALIVE_SECONDS)
             try:
@@ -65,6 +65,8 @@ class Transport(httpx.AsyncBaseTransport):
             raise as_httpx(error, request) from error
         if answer.reason:
             extensions["reason_phrase"] = answer.reason.encode("latin-1", "replace")
+        if answer.whole is not None:
+            return ReadyResponse(answer.status, answer.headers, None, extensions, answer.whole)
         return ReadyResponse(answer.status, answer.headers, _RequestBody(answer, request), extensions)
 
     async def aclose(self) -> None:
@@ -85,12 +87,10 @@ class Transport(httpx.AsyncBaseTransport):
 def _send(exchanges: Exchanges, request: httpx.Request, body: bytes) -> Coroutine[object, object, Exchange]:
     """Not a coroutine of its own, because each one between a sink and its socket is gone through twice for every request."""
     extensions = request.extensions
-    ready = request.head if isinstance(request, ReadyRequest) else None
-    if isinstance(request, ReadyRequest) and ready is not None and not exchanges.reads(request.target.place):
-        place, head = request.target.place, ready
-    else:
-        place = place_of(request.url, extensions.get("sni_hostname"))
-        head = exchanges.head(request.method, place, request.url.raw_path.decode("ascii"), request.headers.raw)
+    if isinstance(request, ReadyRequest) and not exchanges.proxied and not extensions and (head := request.head):
+        return exchanges.send(request.method, request.target.place, head, body)
+    place = place_of(request.url, extensions.get("sni_hostname"))
+    head = exchanges.head(request.method, place, request.url.raw_path.decode("ascii"), request.headers.raw)
     timeout = extensions.get("timeout") or {}
     return exchanges.send(
         request.method,
@@ -136,11 +136,6 @@ class _RequestBody(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        if self._answer.whole is not None:
-            chunk, self._answer.whole = self._answer.whole, b""
-            if not chunk:
-                raise StopAsyncIteration
-            return chunk
         try:
             chunk = await self._answer.content.readany()
         except _EXPECTED as error:
@@ -149,25 +144,13 @@ class _RequestBody(httpx.AsyncByteStream):
             raise StopAsyncIteration
         return chunk
 
-    @property
-    def came_whole(self) -> bytes | None:
-        """All of it, if it came with the head."""
-        return self._answer.whole
-
     def whole(self) -> bytes | None:
         """All of it, if all has come; None: there may be more."""
-        if self._answer.whole is not None:
-            return self._answer.whole
         content = self._answer.content
         return content.read_nowait() if content.is_eof() and content.exception() is None else None
 
     async def aclose(self) -> None:
         self._answer.give_back()
-
-
-def came_whole(body: object) -> bytes | None:
-    """All of a response's body where it came with its head; there is nothing to read or to close then. None: there may be."""
-    return body.came_whole if isinstance(body, _RequestBody) else None
 
 
 async def read_up_to(chunks: httpx.AsyncByteStream | httpx.SyncByteStream, limit: int) -> tuple[bytes, bool]:

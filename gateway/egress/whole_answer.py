@@ -30,11 +30,8 @@ class PlainHead(NamedTuple):
     length: int
 
 
-class WholeAnswer(NamedTuple):
-    """An answer with all of its body."""
-
-    head: PlainHead
-    body: bytes
+WholeAnswer = tuple[PlainHead, bytes]
+"""An answer's head, and all of its body. A plain tuple, because a named one is made by a call of Python's own."""
 
 
 def whole_answer(data: bytes) -> WholeAnswer | None:
@@ -45,7 +42,7 @@ def whole_answer(data: bytes) -> WholeAnswer | None:
     head = _plain_head(data[:end])
     if head is None or len(data) != end + 2 + head.length:
         return None
-    return WholeAnswer(head, data[end + 2 :])
+    return head, data[end + 2 :]
 
 
 @functools.lru_cache(maxsize=64)  # because a target's answers have the same head for a second and longer

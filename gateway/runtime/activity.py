@@ -6,7 +6,7 @@ Everything here is called in one loop, costs a few additions, and keeps a bounde
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -99,19 +99,25 @@ class Activity:
         """The store did not take these: they are fetched once more, but for keys that were used again."""
         self._key_uses = {**uses, **self._key_uses}
 
-    def attempt(self, sink: str, seconds: float, *, delivered: bool, dead: bool, times: int = 1) -> None:
-        """An attempt ended, or as many as were one call."""
+    def attempt(self, sink: str, seconds: float, *, delivered: bool, dead: bool) -> None:
+        """An attempt ended."""
+        if delivered:
+            self.delivered(sink, ((seconds, 1),))
+        elif (count := self._count("sink", sink)) is not None:
+            count.total += 1
+            count.bad += 1
+            count.dead += dead
+            _spread_of(count)[bisect_left(SPREAD_MS, seconds * 1000)] += 1
+
+    def delivered(self, sink: str, calls: Iterable[tuple[float, int]]) -> None:
+        """Calls ended well: how many seconds each took, and how many deliveries it was of."""
         if (count := self._count("sink", sink)) is None:
             return
-        count.total += times
-        count.dead += dead
-        if delivered:
+        spread = _spread_of(count)
+        for seconds, times in calls:
+            count.total += times
             count.good += times
-        else:
-            count.bad += times
-        count.spread = count.spread or [0] * (len(SPREAD_MS) + 1)
-        took = seconds * 1000
-        count.spread[bisect_left(SPREAD_MS, took)] += times
+            spread[bisect_left(SPREAD_MS, seconds * 1000)] += times
 
     def wants_news(self) -> bool:
         """Asked before news are put together: whether somebody watches and they would be kept. What is not is counted."""
@@ -172,3 +178,8 @@ class Activity:
         news, missed = self._news, self.missed
         self._news, self.missed = [], 0
         return news, missed
+
+
+def _spread_of(count: Count) -> list[int]:
+    count.spread = count.spread or [0] * (len(SPREAD_MS) + 1)
+    return count.spread

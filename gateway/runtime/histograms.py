@@ -30,10 +30,12 @@ class Observed:
         if exemplar:
             self._exemplars[place] = Exemplar(dict(exemplar), value, time.time())
 
-    def observe_times(self, value: float, times: int) -> None:
-        """Take the same value in so often."""
-        self._counts[bisect_left(self._bounds, value)] += times
-        self._sum += value * times
+    def observe_all(self, each: Iterable[tuple[float, int]]) -> None:
+        """Take each of these values in so often."""
+        bounds, counts = self._bounds, self._counts
+        for value, times in each:
+            counts[bisect_left(bounds, value)] += times
+            self._sum += value * times
 
     def add_to(self, family: HistogramMetricFamily, labels: Sequence[str]) -> None:
         """Show them."""

@@ -8,7 +8,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol, TextIO
+from typing import Final, Protocol, TextIO
+
+import msgspec
 
 LINES_MAX: Final = 20_000  # that wait at most
 BYTES_MAX: Final = 8 * 2**20
@@ -20,7 +22,7 @@ FLUSH_SECONDS: Final = 2.0
 FACTS_BYTES: Final = 256  # that a fact counts for at least until it is a line: nearly all are as long
 
 
-class LineFacts(NamedTuple):
+class LineFacts(msgspec.Struct, frozen=True):
     """A line of level `info` that is said, and is put together by whoever writes it. Nobody changes `values` any more."""
 
     at: int  # ms since 1970
@@ -129,7 +131,10 @@ class LineWriter:
 
     def put_facts(self, many: Sequence[LineFacts]) -> None:
         """The same for lines that are yet to be put together."""
-        self._enqueue(many, sum([fact.size for fact in many]))
+        size = 0
+        for fact in many:
+            size += fact.size
+        self._enqueue(many, size)
 
     def _enqueue(self, lines: Sequence[bytes | LineFacts], size: int) -> None:
         """Queue these, of `size` bytes together."""

@@ -30,14 +30,16 @@ class PlainLines:
         self._last_head: tuple[tuple[int, str], bytes] = (0, ""), b""
         output.render = self.render
 
-    def put_all(self, event: str, each: Sequence[Mapping[str, object]]) -> bool:
-        """Have a line of each written; False: they have to go the usual way."""
+    def put_all(self, event: str, each: Sequence[Mapping[str, object]], *, short: bool = False) -> bool:
+        """Have a line of each written; False: they have to go the usual way. `short`: none is longer than nearly all."""
         if not self._processors or self._processors[-1] is not self._last:  # somebody else listens, such as a test
             return False
         if current.get() is not None:  # inside a trace, which the usual way adds
             return False
         at = time.time_ns() // 1_000_000
-        many = [LineFacts(at, event, values, _size_of(values)) for values in each]
+        many = []
+        for values in each:  # not a comprehension, which is a call for what is mostly one line
+            many.append(LineFacts(at, event, values, FACTS_BYTES if short else _size_of(values)))
         if masks_more():  # the writer's thread does not know what this task masks
             for line in self.render(many):
                 self._output.write_line(line.decode().removesuffix("\n"))
@@ -55,7 +57,7 @@ class PlainLines:
             bodies = []
         if len(bodies) != len(facts) or b"{}\n" in bodies:
             return [self._usual(fact) for fact in facts]
-        lines = [self._head(at, event) + body[1:] for (at, event, *_), body in zip(facts, bodies, strict=True)]
+        lines = [self._head(fact.at, fact.event) + body[1:] for fact, body in zip(facts, bodies, strict=True)]
         # no secret that has no line's end in it is in two lines, see redact_event
         if _is_plain(b"".join(lines)):
             return lines
@@ -116,9 +118,9 @@ class PlainLogger:
         """`info`, for a line that is put together already."""
         self.say_all(event, (values,))
 
-    def say_all(self, event: str, each: Sequence[Mapping[str, object]]) -> None:
-        """A line of each of these, which are of one moment."""
-        if self.lines is None or not self.lines.put_all(event, each):
+    def say_all(self, event: str, each: Sequence[Mapping[str, object]], *, short: bool = False) -> None:
+        """A line of each of these, which are of one moment. `short`: all of their texts are, so that nobody need look."""
+        if self.lines is None or not self.lines.put_all(event, each, short=short):
             for values in each:
                 self.usual.info(event, **values)
 

@@ -6,6 +6,8 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 
 class TimeLimits:
     """Limits of `seconds` each, by the loop's clock. Each that begins or is lengthened ends after all others, so the order
@@ -13,38 +15,40 @@ class TimeLimits:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._running: dict[TimeLimit, None] = {}
+        self.running: dict[TimeLimit, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def limited(self) -> TimeLimit:
         """For what the current task does inside `with`: cut off when the time is over, and TimeoutError, as `asyncio.timeout`
         does."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a time limit is of a task")
-        limit = TimeLimit(self, task)
-        if loop is not self._loop:
-            self._loop, self._timer = loop, None
-            self._running.clear()
-        limit.at = loop.time() + self.seconds
-        self._running[limit] = None
+        loop = self._loop
+        # the loop it knows is not asked for: in Python 3.11 that asks the kernel for the process
+        task = None if loop is None else asyncio.current_task(loop)
+        if loop is None or task is None:
+            loop = asyncio.get_running_loop()
+            task = asyncio.current_task(loop)
+            if task is None:
+                raise RuntimeError("a time limit is of a task")
+            if loop is not self._loop:
+                self._loop, self._timer = loop, None
+                self.running.clear()
+        limit = TimeLimit(self, task, task.cancelling(), loop.time() + self.seconds)
+        self.running[limit] = None
         if self._timer is None:
             self._timer = loop.call_at(limit.at, self._cut_off)
         return limit
 
     def restart(self, limit: TimeLimit) -> None:
         """All its time from now on, unless it has ended."""
-        if limit in self._running and self._loop is not None:
-            del self._running[limit]
+        if limit in self.running and self._loop is not None:
+            del self.running[limit]
             limit.at = self._loop.time() + self.seconds
-            self._running[limit] = None
+            self.running[limit] = None
 
-    def drop(self, limit: TimeLimit) -> None:
-        """It has ended."""
-        self._running.pop(limit, None)
-        if not self._running and self._timer is not None:
+    def rest(self) -> None:
+        """The last has ended."""
+        if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
@@ -53,25 +57,22 @@ class TimeLimits:
         if self._loop is None:
             return
         now = self._loop.time()
-        for limit in list(self._running):
+        for limit in list(self.running):
             if limit.at > now:
                 self._timer = self._loop.call_at(limit.at, self._cut_off)
                 return
-            self.drop(limit)
+            del self.running[limit]
             limit.expire()
 
 
-class TimeLimit:
-    """One that runs."""
+class TimeLimit(msgspec.Struct, eq=False):
+    """One that runs. `cancelling`: what was to stop its task already."""
 
-    __slots__ = ("_cancelling", "_limits", "at", "expired", "task")
-
-    def __init__(self, limits: TimeLimits, task: asyncio.Task[object]) -> None:
-        self._limits = limits
-        self.task = task
-        self._cancelling = task.cancelling()
-        self.at = 0.0  # when it comes due, in the loop's seconds
-        self.expired = False
+    limits: TimeLimits
+    task: asyncio.Task[object]
+    cancelling: int
+    at: float  # when it comes due, in the loop's seconds
+    expired: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -79,8 +80,11 @@ class TimeLimit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._limits.drop(self)
-        if self.expired and self.task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        limits = self.limits
+        limits.running.pop(self, None)
+        if not limits.running:
+            limits.rest()
+        if self.expired and self.task.uncancel() <= self.cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
     def expire(self) -> None:
@@ -90,4 +94,4 @@ class TimeLimit:
 
     def restart(self) -> None:
         """All its time from now on, unless it is over."""
-        self._limits.restart(self)
+        self.limits.restart(self)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.dispatch import reporter
 from gateway.dispatch.delivered_at_once import DeliveredAtOnce
-from gateway.dispatch.reporter import AttemptReporter
+from gateway.dispatch.reporter import AttemptReporter, DeliveredCall
 from gateway.errors import Refused, Retry
 from gateway.model import Attempt, Delivery
 from gateway.plugin.hookspecs import hookimpl
 from tests.patience import eventually
 
-from .conftest import Batching, House, event
+from .conftest import Batching, House, Scripted, event
 
 ANSWERS: dict[str, list[Any]] = {
     "one, plain": ["HTTP 200"],
@@ -113,11 +116,42 @@ async def test_a_plain_batch_is_told_in_one_go(tmp_path: Path, monkeypatch: pyte
     calls: list[int] = []
     real = AttemptReporter.report_delivered
 
-    def noted(self: AttemptReporter, leases: Sequence[Any], *rest: Any) -> None:
-        calls.append(len(leases))
-        real(self, leases, *rest)
+    def noted(self: AttemptReporter, call: DeliveredCall) -> None:
+        calls.append(len(call[0]))
+        real(self, call)
 
     monkeypatch.setattr(AttemptReporter, "report_delivered", noted)
     monkeypatch.setattr(AttemptReporter, "report", lambda *_: pytest.fail("one by one"))
     await _account(tmp_path, "together", ANSWERS["many, plain"])
     assert calls == [5]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_calls_that_end_in_one_turn_of_the_loop_are_told_together(
+    fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[list[Any]] = []
+    answer_now = asyncio.Event()
+
+    def say_all(_event: str, each: Sequence[Mapping[str, Any]], **_more: Any) -> None:
+        told.append([facts["delivery"] for facts in each])
+        if fails and len(told) == 1:
+            raise MemoryError
+
+    async def wait(_delivery: Delivery) -> str:
+        await answer_now.wait()
+        return "HTTP 200"
+
+    monkeypatch.setattr(reporter, "_lines", SimpleNamespace(say_all=say_all))
+    sink = Scripted(script=wait)
+    house = await House(f"sqlite:///{tmp_path}/turn.db", sink, delivery={"concurrency": 8}).open()
+    try:
+        await house.put(*(event(number) for number in range(5)))
+        await eventually(lambda: sink.under_way == 5)
+        answer_now.set()
+        await eventually(lambda: len(house.attempts()) == 5 and not house.dispatcher._settler.pending)
+        await house.put(event(5))  # one that has nobody beside it, and comes behind a telling that may have failed
+        await eventually(lambda: len(house.attempts()) == 6 and not house.dispatcher._settler.pending)
+    finally:
+        await house.close()
+    assert told == [[1, 2, 3, 4, 5], [6]]

@@ -19,15 +19,7 @@ sinks: {{app: {{type: forward, url: '{url}'}}}}
 routes: [{{to: [app]}}]
 """
 WAY = [
-    *(
-        "WorkerPool._work",
-        "Deliverer.carry",
-        "Deliverer._deliver",
-        "carry",
-        "bounded",
-        "Forward.deliver",
-        "Forward._send",
-    ),
+    *("WorkerPool._work", "Deliverer.carry", "Deliverer._deliver", "carry", "bounded", "Forward.deliver"),
     *("Http.request", "Pool.send", "Transport.handle_async_request", "Exchanges.send"),
 ]
 

@@ -14,7 +14,7 @@ from gateway.egress.messages import ReadyRequest, ReadyResponse, target_of
 URLS = ("http://a.example/x?y=%2F", "https://u:p%40@b.example:8443/", "http://[::1]:81/a%20b", "http://a.example")
 NAMES = st.from_regex(r"x-[a-z0-9-]{1,8}", fullmatch=True)
 VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=20)
-OWN = {"_head", "_headers", "_raw", "target"}  # what only ours have
+OWN = {"_head", "_headers", "_raw", "_stream", "body", "target", "whole"}  # what only ours have
 
 
 def usual(url: str, method: str, headers: dict[str, str], content: bytes | None) -> httpx.Request:

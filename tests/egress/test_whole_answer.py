@@ -107,7 +107,8 @@ def as_aiohttp_reads(data: bytes) -> tuple[object, ...]:
 
 
 def as_read_here(answer: WholeAnswer) -> tuple[object, ...]:
-    return answer.head.status, answer.head.reason, answer.head.headers, answer.body, False
+    head, body = answer
+    return head.status, head.reason, head.headers, body, False
 
 
 @given(

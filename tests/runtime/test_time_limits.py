@@ -106,8 +106,8 @@ async def test_one_that_has_ended_is_not_begun_again_by_a_late_word() -> None:
 async def test_nothing_is_left_behind() -> None:
     limits = TimeLimits(LONG)
     with limits.limited(), limits.limited():
-        assert len(limits._running) == 2
-    assert not limits._running
+        assert len(limits.running) == 2
+    assert not limits.running
     assert not limits._timer
 
 

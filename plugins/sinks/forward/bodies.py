@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
+
+import msgspec
 
 from gateway import (
     ATTRIBUTE_BYTES_MAX,
@@ -38,7 +40,7 @@ def bounded(value: str, most: int, *, safe: str = HEADER_PLAIN) -> str:
     return "".join([letter for letter, length in zip(letters, lengths, strict=True) if length <= most - len(end)]) + end
 
 
-class Body(NamedTuple):
+class Body(msgspec.Struct, frozen=True):
     """The bytes, their media type, and headers that are part of the message."""
 
     content: bytes

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from gateway import ATTRIBUTE_BYTES_MAX, Event, format_time
 from plugins.sinks.forward.bodies import bounded
@@ -13,7 +15,7 @@ ASCII: Final = "".join(map(chr, range(0x20, 0x7F)))
 _PLAIN: Final = ASCII.replace("%", "")
 
 
-class SentRequest(NamedTuple):
+class SentRequest(msgspec.Struct, frozen=True):
     """A request without what is made of the whole of it: signatures, and a token."""
 
     method: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -144,7 +144,7 @@ class Forward(Sink):
         answer = await self._send(id, now, message, members, limit=limit)
         return results_of(answer, members, _receipt(answer))
 
-    async def _send(
+    def _send(
         self,
         id: str,
         now: datetime,
@@ -152,9 +152,9 @@ class Forward(Sink):
         members: Sequence[Delivery],
         *,
         limit: int = ANSWER_BYTES_MAX,
-    ) -> Answer:
-        """Sign it and send it; once more with another token where the first is not taken."""
-        method, url, content, headers = message
+    ) -> Awaitable[Answer]:
+        """Sign it and send it. Not a coroutine of its own, because each delivery would go twice through one more."""
+        method, url, content, headers = message.method, message.url, message.content, message.headers
         headers[WEBHOOK_ID] = id
         headers[WEBHOOK_TIMESTAMP] = stamp = str(int(now.timestamp()))
         headers |= self._signers.content_headers(id, int(stamp), content)
@@ -162,25 +162,28 @@ class Forward(Sink):
             headers["webhook-replay"] = "true"
         headers |= self._signers.request_headers(method, url, headers, content, now)
 
+        classify, via, token = functools.partial(self._classify, members), self._via, self._token
+        if token is None:
+            return self.http.request(
+                method, url, content=content, headers=headers, classify=classify, via=via, limit=limit
+            )
         call = functools.partial(
-            self.http.request,
-            method,
-            url,
-            content=content,
-            via=self._via,
-            classify=functools.partial(self._classify, members),
-            limit=limit,
+            self.http.request, method, url, content=content, classify=classify, via=via, limit=limit
         )
-        if self._token is None:
-            return await call(headers=headers)
-        token = await self._token.get()
+        return self._send_with_token(token, call, headers)
+
+    async def _send_with_token(
+        self, tokens: AccessToken, call: Callable[..., Awaitable[Answer]], headers: Mapping[str, str]
+    ) -> Answer:
+        """Once more with another token where the first is not taken."""
+        token = await tokens.get()
         try:
-            return await call(headers=headers | bearer(token))
+            return await call(headers={**headers, **bearer(token)})
         except DeliveryFailed as failure:
             if failure.status != 401:
                 raise
-        self._token.forget(token)
-        return await call(headers=headers | bearer(await self._token.get()))
+        tokens.forget(token)
+        return await call(headers={**headers, **bearer(await tokens.get())})
 
     def _media_type(self, body: Body) -> str:
         """GitHub's own middleware takes nothing but application/json, and CloudEvents are JSON."""
