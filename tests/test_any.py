@@ -21,7 +21,7 @@ ALLOWED = {
         "JSON of a gateway elsewhere that may be older or newer, what stands for a store and settings there, JSON Schema",
     ),
     "gateway/config": (
-        7,
+        6,
         "PyYAML's events, which its stubs leave half untyped; JSON Schema; what a file said before it is checked",
     ),
     "gateway/dispatch": (3, "what a plugin says follows, before it is looked at"),

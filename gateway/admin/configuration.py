@@ -15,6 +15,7 @@ from gateway.config.document.diagnostics import Diagnostic as Mistake
 from gateway.config.loaded import Loaded
 from gateway.errors import Problem
 from gateway.store.admin.admin import StoreAdmin
+from gateway.text.escaping import visible
 from gateway.text.redaction import MASK, redact
 
 RELOADS_SHOWN_MAX = 10  # that are shown
@@ -25,7 +26,7 @@ def configuration(gateway: Running, started_at: int, file_state: str, whole: boo
     loaded = gateway.loaded
     rows = admin.audit(act="reload", limit=RELOADS_SHOWN_MAX)
     return Configuration(
-        file=str(loaded.path),
+        file=visible(str(loaded.path)),
         loaded_at=moment(
             next((row.at for row in rows if row.result == "reloaded" and row.at >= started_at), started_at)
         ),

@@ -28,14 +28,19 @@ def _masked_setting(value: object) -> object:
     if isinstance(value, Enum):
         return masked(value.value)
     if isinstance(value, str):
-        return redact(value)
+        return _text(value)
     if isinstance(value, timedelta):
         return format_duration(value)
     if isinstance(value, BaseModel):
         return {name: masked(getattr(value, name, None)) for name in type(value).model_fields}
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: masked(getattr(value, field.name, None)) for field in fields(value)}
-    return redact(str(value))
+    return _text(str(value))
+
+
+def _text(text: str) -> str:
+    """Without secrets, and such that JSON can hold it: the name of a file or folder need not be UTF-8."""
+    return redact(text.encode(errors="backslashreplace").decode())
 
 
 def _is_secret_text(name: str, value: object) -> bool:

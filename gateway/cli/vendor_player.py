@@ -85,9 +85,15 @@ def field(text: str) -> tuple[str, object]:
     if not equals or not name:
         raise click.UsageError(f"--field {text}: expected NAME=VALUE")
     try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
+        meant: object = json.loads(value)
+        json.dumps(meant, allow_nan=False)
+    except ValueError:  # of NaN and 1e400 too, which Python reads and no JSON can say
+        meant = value
+    try:
+        json.dumps([name, meant], ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise click.UsageError(f"--field {name}: what is to be sent is no UTF-8") from None
+    return name, meant
 
 
 def plays(source: Source, types: Sequence[str], scene: Scene, count: int) -> Iterator[tuple[str, Played]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from typing import Final
 
 from gateway.config.document.diagnostics import Diagnostic, near
-from gateway.config.document.nodes import Items, Scalar, Table, YamlNode
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, is_null
 from gateway.config.grammar.settings import RouteSettings, Settings, SourceSettings, TestSettings
 from gateway.extras import missing
 from gateway.fields.hosts import is_loopback
@@ -16,6 +17,9 @@ from gateway.model import ALARM_SOURCE, ALARM_TYPES, ALL_TYPES, Trust, alarm_glo
 
 _LOCAL: Final = ("127.0.0.1", "::1")
 _WILD: Final = frozenset("*?[")
+_ODD_ENDS: Final = frozenset("\u201c\u201d\u2018\u2019\xa0\u3000")  # quotes of a text processor, wide blanks
+_UNSEEN: Final = frozenset("\u200b\u2060\ufeff\xad")
+_COMMAS: Final = frozenset("\uff0c\u3001")
 
 
 def paths(sources: Mapping[str, SourceSettings], table: Table) -> Iterator[Diagnostic]:
@@ -99,9 +103,10 @@ def listeners(settings: Settings, root: Table) -> Iterator[Diagnostic]:
         )
 
 
-def purpose(root: Table, sources: Sequence[str], routes: int) -> Iterator[Diagnostic]:
+def purpose(root: Table, sources: Sequence[str]) -> Iterator[Diagnostic]:
     """Warning: a gateway out of which nothing goes. One into which nothing comes is refused by `refuse_to_serve`."""
-    if sources and not routes:
+    written = root.entries.get("routes")
+    if sources and (is_null(written) or (isinstance(written, Items) and not written.items)):
         yield root.problem(
             found="no route is configured, so what comes in is kept and goes nowhere", hint="add `routes`"
         )
@@ -176,10 +181,9 @@ def callers(settings: Settings, sources: Table | None) -> Iterator[Diagnostic]:
             )
 
 
-def reach(
-    routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, sinks: Table | None
-) -> Iterator[Diagnostic]:
-    """Warnings: routes after a catch-all that stops, patterns that nothing can match, sinks without a route."""
+def reach(routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, root: Table) -> Iterator[Diagnostic]:
+    """Warnings: routes after a catch-all that stops, patterns that nothing can match, sinks without a route, where all routes
+    of the file could be read."""
     stopper: RouteSettings | None = None
     for table, route in routes:
         if stopper is not None:
@@ -191,8 +195,10 @@ def reach(
             stopper = route
         yield from _unmatchable(table, route, settings)
     routed = {name for _, route in routes for name in route.to} | set(settings.alarms.to)
-    for name in settings.sinks:
-        if name not in routed and sinks is not None:
+    sinks, written = root.entries.get("sinks"), root.entries.get("routes")
+    whole = is_null(written) or (isinstance(written, Items) and len(written.items) == len(routes))
+    for name in settings.sinks if whole else ():
+        if name not in routed and isinstance(sinks, Table):
             yield sinks.key(name).problem(
                 found=f"no route names the sink {name!r}", hint="add it to the `to` of a route"
             )
@@ -243,6 +249,25 @@ def _unmatchable(table: Table, route: RouteSettings, settings: Settings) -> Iter
                 place = node.items[number] if isinstance(node, Items) else node
                 hint = near(glob, values) if not set(glob) & _WILD else ""
                 yield place.problem(found=f"{key} is never {glob!r}", hint=hint or "known are: " + ", ".join(values))
+
+
+def lookalikes(node: YamlNode | None, *, listed: bool = False) -> Iterator[Diagnostic]:
+    """Warning: a text without quotes that holds what only looks like a quote, a comma or a blank of YAML."""
+    if isinstance(node, Table):
+        for entry in node.entries.values():
+            yield from lookalikes(entry)
+    elif isinstance(node, Items):
+        for item in node.items:
+            yield from lookalikes(item, listed=True)
+    elif isinstance(node, Scalar) and node.plain and not node.text.isascii():
+        ends = [letter for letter in (node.text[0], node.text[-1]) if letter in _ODD_ENDS]
+        odd = [letter for letter in node.text if letter in _UNSEEN or (listed and letter in _COMMAS)]
+        for letter in (ends + odd)[:1]:
+            name = f"U+{ord(letter):04X} {unicodedata.name(letter)}"
+            yield node.problem(
+                found=f"the text holds {name}, which is part of the value and means nothing to YAML",
+                hint="delete it, or write the ASCII one; where it is meant, put the whole text in quotes",
+            )
 
 
 def clear_text(root: YamlNode, mode: int, scalars: Sequence[Scalar]) -> Iterator[Diagnostic]:

@@ -11,8 +11,7 @@ from pydantic import BaseModel
 
 from gateway.config.allow_files import read_allow_files
 from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, near
-from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, describe, is_null
-from gateway.config.document.yaml import shown_key
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, describe, is_null, key_advice, shown_key
 from gateway.config.grammar.directory import DirectorySettings
 from gateway.config.grammar.identifiers import NAME_TEXT, is_name
 from gateway.config.grammar.settings import (
@@ -205,11 +204,11 @@ class Entries(msgspec.Struct):
         if not isinstance(node, Scalar) or node.null or not node.text:
             place = node or table
             missing = YamlNode(file=place.file, line=place.line, column=place.column, path=table.below("type"))
-            self.validation.problems.append(
-                missing.problem(
-                    found=describe(node), expected=f"a {kind} type: {', '.join(known) or 'none is installed'}"
-                )
-            )
+            advice = next(
+                filter(None, map(key_advice, table.entries)), ""
+            )  # because `type:x` and `type：x` are keys without value
+            expected = f"a {kind} type: {', '.join(known) or 'none is installed'}"
+            self.validation.problems.append(missing.problem(found=describe(node), expected=expected, hint=advice))
             return None
         if node.placeholder:
             return None

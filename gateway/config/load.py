@@ -5,14 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gateway.config import crosschecks
 from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, ConfigError, Diagnostic, in_order, near, sections_of
 from gateway.config.document.file_bytes import read_bounded
-from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, is_null, scalars
+from gateway.config.document.nodes import (
+    Items,
+    Scalar,
+    Table,
+    YamlNode,
+    is_null,
+    key_advice,
+    places_below,
+    scalars,
+    shown_key,
+    untyped,
+)
 from gateway.config.document.substitution import Substitution
-from gateway.config.document.yaml import compose, shown_key
+from gateway.config.document.yaml import compose
 from gateway.config.entries import Entries
 from gateway.config.grammar.settings import (
     AdminSettings,
@@ -63,8 +74,7 @@ def load(
 S = TypeVar("S", bound=Section)
 
 
-class _FileHead(Section):
-    version: Any = 1
+class _Plugins(Section):
     plugins: tuple[str, ...] = ()
 
 
@@ -110,6 +120,7 @@ class _Loading:
         for _, secret in settings_secrets(settings):
             redaction.learn_secret(secret.reveal())
         self._warnings += crosschecks.clear_text(root, mode, list(scalars(root)))
+        self._warnings += crosschecks.lookalikes(root)
         if self._judge:
             self._hear(entries, settings, root)
         if self._problems and refused is None:
@@ -122,7 +133,7 @@ class _Loading:
             registry=registry,
             path=self._path,
             warnings=tuple(in_order(self._warnings)),
-            places=_places(root),
+            places=places_below(root),
             forms={scalar.path: scalar.names for scalar in scalars(root) if scalar.names},
             store_guessed=any(scalar.placeholder for scalar in scalars(root.entries.get("store"))),
             guessed=any(scalar.placeholder for scalar in scalars(root.entries.get("routes"))),
@@ -141,22 +152,18 @@ class _Loading:
                     place.problem(
                         found="an unknown key",
                         expected="one of " + ", ".join(known),
-                        hint=hint if hint.startswith("did") else "",
+                        hint=key_advice(key) or (hint if hint.startswith("did") else ""),
                     )
                 )
 
     def _registry(self, root: Table, make: Callable[[Sequence[str], Path], Registry]) -> Registry:
         """The registry with every plugin that can be loaded; each of the others is a problem."""
-        entries = {
-            key: node for key, node in root.entries.items() if key in _FileHead.model_fields and not is_null(node)
-        }
-        head = self._validation.model(Table(file=root.file, path="", line=1, column=1, entries=entries), _FileHead)
-        if "version" in entries and (head is None or str(head.version) != "1"):
-            node = entries["version"]
-            if not (isinstance(node, Scalar) and node.placeholder):
-                self._problems.append(node.problem(found="another version of the grammar", expected="1"))
+        version, list_node = root.entries.get("version"), root.entries.get("plugins")
+        unknown = isinstance(version, Scalar) and version.placeholder
+        if version is not None and not is_null(version) and not unknown and str(untyped(version)) != "1":
+            self._problems.append(version.problem(found="another version of the grammar", expected="1"))
+        head = None if is_null(list_node) else self._validation.model(root.only(("plugins",)), _Plugins)
         listed = list(head.plugins) if head is not None else []
-        list_node = entries.get("plugins")
         while True:
             try:
                 self._plugins = tuple(listed)
@@ -230,7 +237,7 @@ class _Loading:
         for table, test in tests:
             self._problems += crosschecks.sinks_exist(table, "expect", test.expect, sink_names)
             self._problems += crosschecks.callback_source(table, test, source_names)
-        self._warnings += crosschecks.purpose(root, source_names, len(routes))
+        self._warnings += crosschecks.purpose(root, source_names)
         self._warnings += crosschecks.exposure(settings, root)
         sources_table = root.entries.get("sources")
         self._warnings += crosschecks.callers(settings, sources_table if isinstance(sources_table, Table) else None)
@@ -239,7 +246,7 @@ class _Loading:
             (self._problems if mistaken else self._warnings).append(diagnostic)
         sinks_table = root.entries.get("sinks")
         self._warnings += crosschecks.fetched(settings, sinks_table if isinstance(sinks_table, Table) else None)
-        self._warnings += crosschecks.reach(routes, settings, sinks_table if isinstance(sinks_table, Table) else None)
+        self._warnings += crosschecks.reach(routes, settings, root)
         return settings, entries
 
     def _where(self, table: Table, route: RouteSettings) -> None:
@@ -263,7 +270,7 @@ class _Loading:
 
     def _hear(self, entries: Entries, settings: Settings, root: Table) -> None:
         """What plugins and rules have to say about options that are valid, but weak."""
-        places = _places(root)
+        places = places_below(root)
         for path, secret in settings_secrets(settings):
             if secret.advice:
                 file, line, column = places.get(path, (root.file, 0, 0))
@@ -289,11 +296,3 @@ def _loads(make: Callable[[Sequence[str], Path], Registry], listed: Sequence[str
 def _keys(root: Table, key: str) -> list[str]:
     node = root.entries.get(key)
     return list(node.entries) if isinstance(node, Table) else []
-
-
-def _places(node: YamlNode) -> dict[str, tuple[str, int, int]]:
-    found = {node.path: (node.file, node.line, node.column)}
-    children = node.entries.values() if isinstance(node, Table) else node.items if isinstance(node, Items) else ()
-    for child in children:
-        found |= _places(child)
-    return found

@@ -10,8 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from gateway.config.document.diagnostics import Diagnostic
-from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, describe, scalars, stand_ins
-from gateway.config.document.yaml import shown_key
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, describe, scalars, shown_key, stand_ins
 from gateway.fields import format_duration
 from gateway.text.secret import MASK
 

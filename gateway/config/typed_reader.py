@@ -25,9 +25,20 @@ from gateway.config.annotations import (
     unwrapped,
 )
 from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, Diagnostic, near
-from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, integer, real, scalars, truth, untyped
+from gateway.config.document.nodes import (
+    Items,
+    Scalar,
+    Table,
+    YamlNode,
+    integer,
+    key_advice,
+    real,
+    scalars,
+    shown_key,
+    truth,
+    untyped,
+)
 from gateway.config.document.placeholders import stand_in
-from gateway.config.document.yaml import shown_key
 from gateway.text.secret import Secret
 
 
@@ -102,8 +113,8 @@ class TypedReader(msgspec.Struct):
                 column=table.key(key).column,
                 path=table.below(shown),
                 found="an unknown key",
-                expected="one of " + ", ".join(known) if len(known) <= 20 else "a known key",
-                hint=hint if hint.startswith("did") else "",
+                expected="one of " + ", ".join(known),
+                hint=key_advice(key) or (hint if hint.startswith("did") else ""),
             )
         )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, tzinfo
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from gateway.text.suggest import nearest
+
+_TAG: Final = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 
 
 def _timezone(name: str) -> str:
@@ -42,5 +45,15 @@ def zone_of(name: str) -> tzinfo:
 Timezone = Annotated[str, AfterValidator(_timezone), Field(examples=["Asia/Shanghai"])]
 """The IANA name of a time zone. An option of the name `timezone` that is left out is `locale.timezone`."""
 
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", examples=["zh-CN"])]
+
+def _language(tag: str) -> str:
+    if not re.fullmatch(_TAG, tag):
+        meant = tag.partition(".")[0].replace("_", "-")  # as a locale of the operating system is written: zh_CN.UTF-8
+        meant = meant[:3].lower() + meant[3:] if "-" in meant[2:4] else meant.lower()
+        near = f"; did you mean {meant}?" if re.fullmatch(_TAG, meant) else ""
+        raise PydanticCustomError("language", f"a language tag such as en or zh-CN{near}")
+    return tag
+
+
+Language = Annotated[str, AfterValidator(_language), Field(examples=["zh-CN"], json_schema_extra={"pattern": _TAG})]
 """A language tag, such as en or zh-CN. An option of the name `language` that is left out is `locale.language`."""

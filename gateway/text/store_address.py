@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -49,7 +50,7 @@ def parse_address(url: str, password: str | None = None) -> StoreAddress:
 
 def sqlite_url(path: Path) -> str:
     """The URL of a SQLite file."""
-    return "sqlite:///" + quote(str(path))
+    return "sqlite:///" + quote(os.fsencode(path))  # as bytes, because a folder's name need not be UTF-8
 
 
 def absolute(address: StoreAddress) -> StoreAddress:
@@ -66,7 +67,7 @@ def _sqlite(rest: str) -> StoreAddress:
     name, question, _ = rest[1:].partition("?")
     if question:
         raise ValueError("a SQLite store takes no options after a question mark; a file's ? is written %3F")
-    name = unquote(name)
+    name = unquote(name, errors="surrogateescape")  # undoes `sqlite_url` for a name that is no UTF-8
     if name in ("", ":memory:"):
         raise ValueError("a SQLite store needs a file: what is only in memory is lost with the process")
     if "\0" in name or name.endswith("/"):

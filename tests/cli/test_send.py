@@ -59,9 +59,10 @@ def test_our_own_names_and_any_case_are_taken(wanted: str, played: str, vendor: 
 
 def test_fields_are_replaced_by_json_or_text(vendor: Server, cli: Cli) -> None:
     cli("send", "--url", vendor.base, "--type", "RECORD_FAILED", "--field", "stream=vip-1", "--field", "width=5",
-        "--field", 'extra={"a": 1}', "--field", "note=a=b")  # fmt: skip
+        "--field", 'extra={"a": 1}', "--field", "note=a=b", "--field", "rate=NaN", "--field", "size=1e400")  # fmt: skip
     [body] = _bodies(vendor)
     assert (body["stream"], body["width"], body["extra"], body["note"]) == ("vip-1", 5, {"a": 1}, "a=b")
+    assert (body["rate"], body["size"]) == ("NaN", "1e400")  # which no JSON can say
 
 
 @pytest.mark.parametrize("flag", ["--tampered", "--expired"])
@@ -126,6 +127,7 @@ def test_a_long_run_shows_a_bar_and_a_sum(vendor: Server, cli: Cli, monkeypatch:
         (["--type", "RECORD_FAILD"], "did you mean 'RECORD_FAILED'"),
         (["--type", "recording.faild"], "did you mean 'recording.failed'"),
         (["--field", "stream"], "NAME=VALUE"),
+        (["--field", "stream=\udcff"], "--field stream: what is to be sent is no UTF-8"),
         (["--duplicate", "--tampered"], "neither"),
         (["--url", "somewhere"], "--url"),
         (["--sign-type", "rot13", "--print"], "rot13"),

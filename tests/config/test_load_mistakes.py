@@ -14,7 +14,7 @@ from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.load import load
 from gateway.testing.corpus import Case, cases
 from tests.config.configs import KEY, Configs, FakeRegistry, FakeSink
-from tests.config.test_load import SINKS
+from tests.config.test_load import SINKS, SOURCE
 
 
 def test_an_error_reads_like_a_good_compilers(configs: Configs) -> None:
@@ -66,6 +66,9 @@ def test_after_a_hundred_problems_the_rest_is_counted() -> None:
         ("tests: [{event: {type: x}, callback: {source: a, file: b}, expect: []}]", "either `event` or `callback`"),
         ("tests: [{callback: {source: liv, file: b}, expect: []}]", "the source 'liv'"), ("tests: [{event: {}}]", "a value for this key"),
         ("sinks: {app: {type: fake, delivery: {batch: {max: 3}}}}", "takes events singly"),
+        ("locale: {language: zh_CN.UTF-8}", "did you mean zh-CN?"), ("locale: {language: Chinese}", "a language tag such as en or zh-CN"),
+        ("server: {port：80}", "U+FF1A FULLWIDTH COLON"), ("\u200broutes: []", "U+200B ZERO WIDTH SPACE"),
+        ("sinks: {app: {type:fake}}", "a colon ends a key only with a blank behind it"), ("sinks: {app: {type：fake}}", "FULLWIDTH COLON"),
         ("sources: {a: {type: fake, path: a/b, keys: [x]}}", "one path segment"), ("sources: {'': {type: fake}}", "empty"),
     ],
 )  # fmt: skip
@@ -73,6 +76,20 @@ def test_a_mistake_is_told_with_its_line_and_path(configs: Configs, text: str, f
     problems = configs.problems(text)
     assert found in "\n".join(map(str, problems)), "\n".join(map(str, problems))
     assert all(problem.line for problem in problems)
+
+
+def test_a_mistake_of_one_key_is_not_said_of_another(configs: Configs) -> None:
+    assert [problem.path for problem in configs.problems("version: 1\nplugins: ./mine.py\n")] == ["plugins"]
+    with pytest.raises(ConfigError) as raised:
+        configs.load(SINKS + SOURCE + "routes: [{name: '录像', to: [ops, app]}]")
+    assert [str(one) for one in raised.value.warnings if "route" in str(one)] == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_file_of_wide_characters_is_told_so(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "gateway.yaml").write_bytes("version: 1\n".encode(encoding))
+    with pytest.raises(ConfigError, match=r":1:1: found bytes that are not UTF-8[^\n]*\n.*UTF-16"):
+        load(tmp_path / "gateway.yaml", environ={})
 
 
 def test_two_sources_cannot_share_a_path(configs: Configs) -> None:

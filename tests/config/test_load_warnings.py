@@ -22,6 +22,9 @@ from tests.config.test_load import SINKS, SOURCE
         ("sources: {a: {type: fake, keys: [0123456789abcdef]}}", "shorter than 32"),
         (f"sources: {{a: {{type: fake, keys: [{KEY}], number: 3}}}}", "the number is 3"),
         (f"sources: {{a: {{type: fake, keys: [{KEY}], number: 15}}}}", "its advice failed: RuntimeError at configs.py"),
+        (SINKS + "routes: [{match: {stream: [a，b]}, to: [ops, app]}]", "U+FF0C FULLWIDTH COMMA"),
+        (SINKS + "routes: [{match: {stream: “a”}, to: [ops, app]}]", "U+201C LEFT DOUBLE QUOTATION MARK"),
+        (SINKS + "routes: [{match: {stream: a\u200b}, to: [ops, app]}]", "U+200B ZERO WIDTH SPACE"),
         (SINKS + "routes: [{where: 'event.data.files[0].size_bytes > 5', to: [ops, app]}]", "has()"),
     ],
 )  # fmt: skip
@@ -29,6 +32,11 @@ def test_what_is_probably_not_meant_is_a_warning(configs: Configs, text: str, wa
     found = configs.load(text).warnings
     assert [one for one in found if warning in str(one)], found
     assert all(one.line for one in found)
+
+
+def test_what_stands_in_quotes_is_meant(configs: Configs) -> None:
+    written = SINKS + "routes: [{match: {stream: ['“a”，b', 直播：间]}, to: [ops, app]}]"
+    assert not [str(one) for one in configs.load(written).warnings if "U+" in str(one)]
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,14 @@ def test_a_choice_that_lets_more_through_is_told(options, words) -> None:
     assert KEY not in advice(**options)
 
 
+@pytest.mark.parametrize(
+    "domain",
+    ["https://push.example.com", "push.example.com/", "Push.example.com", "push example.com", "“push.example.com”"],
+)
+def test_a_domain_that_no_vendor_says_is_told_of(domain: str) -> None:
+    assert "domains[1] fits no domain as the vendor names it" in advice(domains=["push.example.com", domain])
+
+
 def test_names_that_do_not_begin_alike_need_no_advice() -> None:
     assert advice(domains=["a.example", "b.example"], apps=["live", "vip"]) == ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -113,6 +114,15 @@ def scalars(node: YamlNode | None) -> Iterator[Scalar]:
             yield from scalars(entry)
 
 
+def places_below(node: YamlNode) -> dict[str, tuple[str, int, int]]:
+    """File, line and column of this node and of every one below it, by dotted path."""
+    found = {node.path: (node.file, node.line, node.column)}
+    children = node.entries.values() if isinstance(node, Table) else node.items if isinstance(node, Items) else ()
+    for child in children:
+        found |= places_below(child)
+    return found
+
+
 def stand_ins(node: YamlNode) -> list[Scalar]:
     """The stand-ins below this node."""
     return [scalar for scalar in scalars(node) if scalar.placeholder]
@@ -121,6 +131,23 @@ def stand_ins(node: YamlNode) -> list[Scalar]:
 def looks_secret(text: str) -> bool:
     """Whether this could be a key that was put into the wrong place: a long run of letters and digits."""
     return _TOKEN.search(text[:200]) is not None  # no more than is ever shown, because the search is not linear
+
+
+def shown_key(key: str) -> str:
+    """A key as errors may show it: a misplaced secret is no word."""
+    word = key.replace("_", "").replace("-", "").replace(".", "")
+    return key if len(key) <= 64 and word.isalnum() and not looks_secret(key) else "(not a word)"
+
+
+def key_advice(key: str) -> str:
+    """What to change in an unknown key that was meant well: a colon without its blank, or a character that only looks like one of
+    YAML's. Empty: nothing is known. It names no more of the key than that character."""
+    for letter in key[:256]:
+        if letter.isascii() or unicodedata.category(letter)[0] not in "PZC":
+            continue
+        name = f"U+{ord(letter):04X} {unicodedata.name(letter, 'without a name')}"
+        return f"the key holds {name}; YAML knows the colon, the blank and the quotes of ASCII alone"
+    return "a colon ends a key only with a blank behind it" if ":" in key else ""
 
 
 def describe(node: YamlNode | None) -> str:

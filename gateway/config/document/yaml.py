@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, ConfigError, Diagnostic
-from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, looks_secret
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, shown_key
 
 DOCUMENT_BYTES_MAX: Final = 1024 * 1024  # bytes
 DOCUMENT_DEPTH_MAX: Final = 32
@@ -42,15 +42,22 @@ def compose_despite(source: bytes, file: str) -> tuple[Table, ConfigError | None
 def _decode(source: bytes, file: str) -> str:
     if len(source) > DOCUMENT_BYTES_MAX:
         raise ConfigError([Diagnostic(file=file, found="a file of more than 1 MiB", expected="at most 1 MiB")])
+    wide = source.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in source[:4]
     try:
-        text = source.decode("utf-8-sig")
+        if not wide:
+            return source.decode("utf-8-sig")
+        start = 0
     except UnicodeDecodeError as error:
-        line = source.count(b"\n", 0, error.start) + 1
-        column = error.start - source.rfind(b"\n", 0, error.start)
-        raise ConfigError(
-            [Diagnostic(file=file, line=line, column=column, found="bytes that are not UTF-8", expected="UTF-8 text")]
-        ) from None
-    return text
+        start = error.start
+    wrong = Diagnostic(
+        file=file,
+        line=source.count(b"\n", 0, start) + 1,
+        column=start - source.rfind(b"\n", 0, start),
+        found="bytes that are not UTF-8",
+        expected="UTF-8 text",
+        hint="they look like UTF-16, which some editors and shells write; save the file as UTF-8" if wide else "",
+    )
+    raise ConfigError([wrong])
 
 
 class _Composer:
@@ -278,9 +285,3 @@ def _misaligned(lines: list[str], at: int) -> bool:
 
 def _unstorable(text: str) -> bool:
     return "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def shown_key(key: str) -> str:
-    """A key as errors may show it: a misplaced secret is no word."""
-    word = key.replace("_", "").replace("-", "").replace(".", "")
-    return key if len(key) <= 64 and word.isalnum() and not looks_secret(key) else "(not a word)"

@@ -69,7 +69,7 @@ class SqliteSession:
             raise StoreUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed")
         self.path = path
         self._clock = clock or Clock()
-        uri = f"file:{quote(str(path))}?mode=rw"
+        uri = f"file:{quote(os.fsencode(path))}?mode=rw"
         try:
             self.files = OpenFiles(path)
             self.connection = sqlite3.connect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -103,7 +104,7 @@ def _sqlite_file(rest: str, base: Path | None) -> DatabaseAddress:
         raise ValueError("a SQLite file has three slashes (sqlite:///file.db), or four before an absolute path")
     if question:
         raise ValueError("a SQLite file without options after a question mark; a file's ? is written %3F")
-    name = unquote(name)
+    name = unquote(name, errors="surrogateescape")
     if name in {"", ":memory:"} or "\0" in name or name.endswith("/"):
         raise ValueError("the path of a SQLite file: what is only in memory is lost with the process")
     try:
@@ -168,4 +169,4 @@ def _hosts(hosts: str, *, many: bool) -> tuple[str, str]:
 def absolute(url: str, base: Path | None) -> str:
     """The URL, that of a relative SQLite file made absolute. Raises ValueError like `parse`."""
     address = parse(url, base)
-    return "sqlite:///" + quote(str(address.path)) if address.dialect == "sqlite" else url
+    return "sqlite:///" + quote(os.fsencode(address.path)) if address.dialect == "sqlite" else url

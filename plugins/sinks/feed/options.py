@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -71,7 +72,7 @@ class Served(Options):
         if _SCHEME.match(text) is None:
             base = (info.context or {}).get("base")
             folder = Path(text).expanduser() if base is None else Path(base) / Path(text).expanduser()
-            text = f"file://{quote(str(folder.absolute()))}"
+            text = f"file://{quote(os.fsencode(folder.absolute()))}"
         return text.rstrip("/") + "/"
 
 

@@ -31,7 +31,7 @@ class Folder:
         self._disk = disk or Disk(f"folder {root.name}")
 
     def url(self, key: str) -> str:
-        return f"file://{quote(str(self._path(key).absolute()))}"
+        return f"file://{quote(os.fsencode(self._path(key).absolute()))}"
 
     async def head(self, key: str, *, hashed: bool = False) -> Stored | None:
         return await self._disk.work(lambda: _head(self._path(key), hashed), self.root)

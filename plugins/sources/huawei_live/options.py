@@ -122,6 +122,17 @@ def advice(options: HuaweiLiveOptions) -> Iterator[str]:
     if not options.url_rules:
         yield "url_rules: false lets the holder of a callback move bytes between its signed fields"
     yield from _splits(options)
+    yield from _no_hosts(options)
+
+
+def _no_hosts(options: HuaweiLiveOptions) -> Iterator[str]:
+    """The vendor names a domain by its host's name, and names are compared whole."""
+    for number, domain in enumerate(options.domains):
+        if domain != domain.lower() or not all(letter.isalnum() or letter in _HOST_GLOB for letter in domain):
+            yield (
+                f"domains[{number}] fits no domain as the vendor names it: small letters, digits, - and dots, without scheme, "
+                "port, path or blanks; its callbacks would be refused"
+            )
 
 
 def _splits(options: HuaweiLiveOptions) -> Iterator[str]:
@@ -135,7 +146,8 @@ def _splits(options: HuaweiLiveOptions) -> Iterator[str]:
         )
 
 
-_WHY = (
+_HOST_GLOB: Final = frozenset("-._*?[]!")
+_WHY: Final = (
     "the holder of a callback can move bytes between its signed fields, and the trust of these callbacks is no more than "
     "`timestamp`"
 )
