@@ -15,16 +15,14 @@ lean_imports.import_httpx()
 
 import aiohttp  # noqa: E402
 import yarl  # noqa: E402
-from aiohttp.client_proto import ResponseHandler  # noqa: E402
 from aiohttp.client_reqrep import ClientRequest  # noqa: E402
 from aiohttp.connector import Connection  # noqa: E402
 from aiohttp.http_exceptions import HttpProcessingError  # noqa: E402
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader  # noqa: E402
 
+from gateway.egress.answer_reader import ENDLESS, INTERIM_ANSWERS_MAX, AnswerReader, BadAnswer  # noqa: E402
 from gateway.egress.kept_connections import KeptConnections  # noqa: E402
-from gateway.egress.whole_answer import WholeAnswer, whole_answer  # noqa: E402
 
-READ_BUFFER_BYTES: Final = 2**16
 PLACES_MAX: Final = 256
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -57,61 +55,10 @@ def head_of(method: str, target: str, lines: Sequence[str], encoding: str = "asc
     return text.encode(encoding)
 
 
-class Handler(ResponseHandler):
-    """A connection that knows how many requests it had, and whether the last one got a byte. Whoever calls `expect` is given an answer
-    that has come whole; every other one is aiohttp's to read."""
-
-    requests = 0
-    answered = False
-    _expected: asyncio.Future[WholeAnswer | None] | None = None
-
-    def expect(self) -> asyncio.Future[WholeAnswer | None]:
-        """Resolved with the next answer, or with None: it is not plain, or there is none, and `read` says more."""
-        answer_due: asyncio.Future[WholeAnswer | None] = self._loop.create_future()
-        self._expected = answer_due
-        return answer_due
-
-    def parse(self, *, skip_payload: bool = False, read_seconds: float | None = None) -> None:
-        """Let aiohttp read what comes."""
-        self.set_response_params(
-            skip_payload=skip_payload,
-            read_until_eof=True,
-            auto_decompress=False,
-            read_timeout=read_seconds,
-            read_bufsize=READ_BUFFER_BYTES,
-        )
-
-    def data_received(self, data: bytes) -> None:
-        self.answered = True
-        answer_due = self._expected
-        if answer_due is None:
-            super().data_received(data)
-            return
-        self._expected = None
-        if (answer := whole_answer(data)) is not None:
-            if not answer_due.done():
-                answer_due.set_result(answer)
-            return
-        self.parse()
-        super().data_received(data)
-        _give_up(answer_due)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        super().connection_lost(exc)
-        answer_due, self._expected = self._expected, None
-        if answer_due is not None:
-            _give_up(answer_due)
-
-
-def _give_up(answer_due: asyncio.Future[WholeAnswer | None]) -> None:
-    if not answer_due.done():  # else whoever expected it was cancelled
-        answer_due.set_result(None)
-
-
 class _Handling(aiohttp.BaseConnector):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._factory = functools.partial(Handler, loop=asyncio.get_running_loop())  # type: ignore[assignment]
+        self._factory = functools.partial(AnswerReader, loop=asyncio.get_running_loop())  # type: ignore[assignment]
 
 
 class TCPConnector(_Handling, aiohttp.TCPConnector):
@@ -149,7 +96,9 @@ class Exchange:
         """Give the connection back; where there was more to read, or to send, it is closed."""
         if self._connection is None:
             return
-        transport = self._connection.transport
+        transport, handler = self._connection.transport, self._connection.protocol
+        if isinstance(handler, AnswerReader) and self.content.is_eof():
+            handler.finish()
         if transport is None or transport.get_write_buffer_size():
             self._connection.close()
         else:
@@ -203,7 +152,7 @@ class Exchanges:
         if connection is None:
             connection = await self._connect(place, connect_seconds)
         handler = connection.protocol
-        assert isinstance(handler, Handler)
+        assert isinstance(handler, AnswerReader)
         handler.requests += 1
         handler.answered = False
         message = b"%b%b%b" % (head, self._end, body)
@@ -245,7 +194,7 @@ class Exchanges:
             while True:
                 connection = await self._connector.connect(self._template(place), [], timeout)
                 handler = connection.protocol
-                assert isinstance(handler, Handler)
+                assert isinstance(handler, AnswerReader)
                 if not (handler.requests and handler.should_close):  # else bytes have come that nobody asked for
                     return connection
                 connection.close()
@@ -274,11 +223,12 @@ class Exchanges:
         return request
 
 
-async def _begun(connection: Connection, handler: Handler) -> Exchange:
+async def _begun(connection: Connection, handler: AnswerReader) -> Exchange:
     """An answer that aiohttp reads, as far as its head."""
-    while True:
+    for _ in range(INTERIM_ANSWERS_MAX + 1):
         answer, content = await handler.read()
         if not 100 <= answer.code <= 199 or answer.code == 101:
             exchange = Exchange(answer.code, answer.reason, answer.raw_headers)
             exchange.expect_body(connection, content)
             return exchange
+    raise BadAnswer(ENDLESS)

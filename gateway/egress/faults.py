@@ -11,6 +11,7 @@ from typing import Final
 import aiohttp
 import httpx
 
+from gateway.egress.answer_reader import NOT_HTTP, BadAnswer
 from gateway.egress.guard import Forbidden
 from gateway.errors import DeliveryFailed, Refused, Retry
 from gateway.text.regular_file import NotRegular
@@ -62,7 +63,9 @@ def _network(error: BaseException) -> str | None:
         case aiohttp.ClientHttpProxyError():
             return f"the proxy answered {error.status}"
         case aiohttp.ClientResponseError():
-            return "what it answered is not HTTP"
+            return NOT_HTTP
+        case BadAnswer():
+            return error.reason
         case aiohttp.ClientPayloadError():
             return "its answer ended too early"
         case aiohttp.ClientError():

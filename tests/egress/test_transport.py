@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager
 import aiohttp
 import httpx
 import pytest
+from aiohttp.client_proto import ResponseHandler
 
+from gateway.egress.answer_reader import AnswerReader
 from gateway.egress.client import Http
-from gateway.egress.exchange import Handler, TCPConnector
+from gateway.egress.exchange import TCPConnector
 from gateway.egress.messages import headers_of
 from gateway.egress.transport import Transport
 from gateway.egress.via import Via
@@ -267,8 +269,8 @@ async def test_headers_made_without_a_look_at_each_are_as_httpx_makes_them() -> 
 
 async def test_the_inside_of_aiohttp_that_is_used_is_there() -> None:
     connector = TCPConnector()
-    assert isinstance(connector._factory(), Handler)
+    assert isinstance(connector._factory(), AnswerReader)
     assert set(inspect.signature(aiohttp.BaseConnector.connect).parameters) == {"self", "req", "traces", "timeout"}
     wanted = {"skip_payload", "read_until_eof", "auto_decompress", "read_timeout", "read_bufsize"}
-    assert wanted <= set(inspect.signature(Handler.set_response_params).parameters)
+    assert wanted <= set(inspect.signature(ResponseHandler.set_response_params).parameters)
     await connector.close()

@@ -12,8 +12,9 @@ from aiohttp.http_parser import HttpResponseParser
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.egress.answer_reader import AnswerReader
 from gateway.egress.client import Http
-from gateway.egress.exchange import Exchanges, Handler, Place
+from gateway.egress.exchange import Exchanges, Place
 from gateway.egress.whole_answer import HEAD_BYTES_MAX, WholeAnswer, whole_answer
 from gateway.errors import Retry
 from tests.patience import eventually
@@ -97,7 +98,7 @@ async def answering(*pieces: bytes, speaks_first: bool = False) -> AsyncIterator
 def as_aiohttp_reads(data: bytes) -> tuple[object, ...]:
     loop = asyncio.new_event_loop()
     try:
-        handler = Handler(loop)
+        handler = AnswerReader(loop)
         parser = HttpResponseParser(handler, loop, 2**16, read_until_eof=True, auto_decompress=False)
         ((message, content),), upgraded, tail = parser.feed_data(data)
         assert (upgraded, tail, content.is_eof()) == (False, b"", True)
