@@ -38,7 +38,7 @@ class Environment:
     def install(self, *wheels: Path) -> None:
         """Install these wheels, and nothing they ask for."""
         # the pip of the libraries, begun by the environment's own Python: `pip --python` would start a second one
-        command = [self.python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+        command: list[str | Path] = [self.python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
         command += ["--no-deps", "--no-index", "--ignore-installed", *wheels]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
+from typing import TypeGuard
 
 from tests.syntax import walked
 
@@ -61,9 +62,9 @@ def shared(tree: ast.Module) -> Iterator[tuple[str, str]]:
                 for item in node.body
                 if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
             )
-    for node in walked(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            yield "attribute", node.attr
+    for part in walked(tree):
+        if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store):
+            yield "attribute", part.attr
 
 
 def types(tree: ast.Module) -> Iterator[str]:
@@ -136,9 +137,7 @@ def columns_by_place(tree: ast.AST) -> Iterator[int]:
     for scope in (node for node in walked(tree) if isinstance(node, _SCOPES)):
         many, single = _filled(scope)
         lines = {
-            node.lineno
-            for node in _own(scope)
-            if _is_place(node) and _is_row(node.value, many, single | _ROWS_BY_NAME)  # type: ignore[attr-defined]
+            node.lineno for node in _own(scope) if _is_place(node) and _is_row(node.value, many, single | _ROWS_BY_NAME)
         }
         yield from sorted(lines)
 
@@ -177,5 +176,5 @@ def _is_row(node: ast.AST, many: set[str], single: set[str]) -> bool:
     return isinstance(node, ast.Subscript) and _is_place(node) and _is_rows(node.value, many)
 
 
-def _is_place(node: ast.AST) -> bool:
+def _is_place(node: ast.AST) -> TypeGuard[ast.Subscript]:
     return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and type(node.slice.value) is int

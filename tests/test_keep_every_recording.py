@@ -77,7 +77,7 @@ def test_the_page_from_its_beginning_to_what_does_not_come(tmp_path: Path) -> No
         assert item["url"] == "https://media.example.com/files/" + copy.removeprefix("kept/")
         assert item["attachments"][0]["size_in_bytes"] == MEDIA_BYTES
         for line in rest:
-            until(lambda line=line: "talk" in gateway.cli(*shlex.split(line)[1:]))  # joined within a second
+            until(lambda line=line: "talk" in gateway.cli(*shlex.split(line)[1:]))  # type: ignore[misc]  # joined within a second
         [ref] = re.findall(
             r"gateway recordings show (\d+)", gateway.cli("events", "show", item["id"].removeprefix("live/"))
         )

@@ -16,7 +16,7 @@ from gateway.web.pages import sentences
 from tests.syntax import ROOT, nodes, python_files
 
 _QUOTED = re.compile(r"'([a-z_ ]+)'")
-COLUMNS = {
+COLUMNS: dict[str, set[str]] = {
     "state": {*states.DELIVERY_STATES, *states.JOB_STATES, *states.RECORDING_STATES, *states.WATCH_STATES},
     "reason": {*states.DEAD_REASONS, "erased"},  # of a sink's circuit, once what it said was erased
     "outcome": {outcome.value for outcome in Outcome},

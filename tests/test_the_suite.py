@@ -28,7 +28,16 @@ from tests.wide import is_there, long_ones, wide_tests
 def suite(folder: Path, test: str, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
     """pytest with our settings and fixtures over one file of tests, in a process group of its own."""
     (folder / "test_it.py").write_text(textwrap.dedent(test))
-    command = [sys.executable, "-m", "pytest", "-q", "-c", ROOT / "pyproject.toml", "-p", "no:cacheprovider"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-c",
+        ROOT / "pyproject.toml",
+        "-p",
+        "no:cacheprovider",
+    ]
     with subprocess.Popen(
         [*command, "-p", "tests.conftest", *arguments, folder / "test_it.py"],
         cwd=folder,

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,7 @@ def test_what_cannot_be_written_is_said_as_by_any_python(tmp_path: Path, argumen
     if not full.exists():
         pytest.skip("there is no device that is full")
     with full.open("wb") as out, open(os.devnull, "rb") as nothing, (tmp_path / "said").open("w+b") as said:
-        ends = {"stdin": nothing.fileno(), "stdout": out.fileno()}
+        ends: dict[str, Any] = {"stdin": nothing.fileno(), "stdout": out.fileno()}
         began = warm.start(arguments, cwd=tmp_path, environ=os.environ, stderr=said.fileno(), **ends)
         ours = began.wait(PATIENCE_S)
         theirs = subprocess.run(

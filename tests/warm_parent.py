@@ -48,8 +48,9 @@ def wait_for_an_order(orders: socket.socket) -> tuple[dict[str, Any], list[int]]
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     orders.send(b"+")
+    readable: list[Any] = [orders, ended]
     while True:
-        ready, _, _ = select.select([orders, ended], [], [])
+        ready, _, _ = select.select(readable, [], [])
         if ended in ready:
             os.read(ended, 4096)
         while waiting:

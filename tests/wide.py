@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -28,7 +28,7 @@ def is_there(name: str) -> bool:
 
 def long_ones(results: Path) -> set[str]:
     """What took long in these results."""
-    took: Counter[str] = Counter()
+    took: dict[str, float] = defaultdict(float)
     for case in ElementTree.parse(results).iter("testcase"):
         took[_name(case.attrib["classname"], case.attrib["name"])] += float(case.attrib["time"])
     return {name for name, seconds in took.items() if seconds >= SECONDS_MIN}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,8 @@ def test_the_console_says_an_alarm_on_its_line() -> None:
 
 
 def test_the_databases_own_table_has_an_alarms_text_and_facts() -> None:
-    (row,) = Standard("event", (), lambda: datetime(2026, 1, 1, tzinfo=UTC)).rows(sample(SINK_DOWN))
+    rows: Any = Standard("event", (), lambda: datetime(2026, 1, 1, tzinfo=UTC)).rows(sample(SINK_DOWN))
+    (row,) = rows
     assert row["error_message"].startswith("nothing can be delivered to ops")
     assert row["extra"]["about"] == "ops"
     mapped = Mapped({"id": "event.id", "about": "event.data.about", "n": "event.data.count"}, files=False)

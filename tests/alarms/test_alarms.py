@@ -220,7 +220,7 @@ async def stored(gateway: RunningGateway, *kinds: str) -> None:
 async def test_what_cannot_be_stored_is_logged_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
     async with running(BASE) as gateway:
         watch = gateway.gateway.alarms
-        gateway.gateway.store.announce = _unavailable  # type: ignore[method-assign]
+        gateway.gateway.store.announce = _unavailable  # type: ignore[assignment,method-assign]
         watch.see("gateway.source.silent", "live", True, "nothing for 6 h")
         for _ in range(3):
             await watch.store_due()

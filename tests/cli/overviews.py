@@ -32,5 +32,7 @@ def _timed(value: Any) -> Any:
         return {name: _timed(one) for name, one in value.items()}
     if not isinstance(value, BaseModel):
         return value
-    fields = {name: AT if name in TIMES else _timed(getattr(value, name)) for name in type(value).model_fields}
+    fields: dict[str, Any] = {
+        name: AT if name in TIMES else _timed(getattr(value, name)) for name in type(value).model_fields
+    }
     return type(value).model_construct(**fields)

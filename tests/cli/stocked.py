@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -14,6 +14,7 @@ from gateway.events.cloudevents import fingerprint, to_json
 from gateway.events.samples import sample
 from gateway.model import Event, Outcome
 from gateway.routing import Route, Router
+from gateway.states import DeadReason, DeliveryState, ProblemCode
 from gateway.store.records import Accepted, NewDelivery, NewEvent, Refusal, Settlement
 from gateway.store.store import Store
 
@@ -36,7 +37,7 @@ def stock(folder: Path, work: Callable[[Store], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def an_event(type: str = "recording.failed", *, number: int = 0, **flat: object) -> Event:
+def an_event(type: str = "recording.failed", *, number: int = 0, **flat: Any) -> Event:
     """An event of its own stream."""
     event = sample(type, stream=f"stream-{number}", **flat)
     return replace(event, received_at=NOW + timedelta(seconds=number), raw=b'{"auth_sign": "canary", "n": %d}' % number)
@@ -58,7 +59,9 @@ async def accept(store: Store, *events: NewEvent) -> list[Accepted]:
     return [(await store.accept([event]))[0] for event in events]
 
 
-async def settle(store: Store, sink: str, state: str, *, reason: str | None = None, detail: str = "") -> int:
+async def settle(
+    store: Store, sink: str, state: DeliveryState, *, reason: DeadReason | None = None, detail: str = ""
+) -> int:
     """Carry the oldest waiting delivery of a sink to this state; its id."""
     [lease] = await store.claim(sink, 1, 30_000)
     outcomes = {"delivered": Outcome.DELIVERED, "dead": Outcome.REFUSED, "waiting": Outcome.RETRY}
@@ -82,7 +85,7 @@ async def settle(store: Store, sink: str, state: str, *, reason: str | None = No
 
 
 def a_refusal(
-    body: bytes, *, code: str = "signature_mismatch", received_at: datetime = NOW, source: str = "live"
+    body: bytes, *, code: ProblemCode = "signature_mismatch", received_at: datetime = NOW, source: str = "live"
 ) -> Refusal:
     return Refusal(
         source=source,

@@ -14,6 +14,7 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests import warm
 from tests.cli.conftest import ROOT
@@ -25,7 +26,7 @@ FRAME = re.compile(r"\x1b\[\?2026h\x1b\[H(.*?)\x1b\[J\x1b\[\?2026l", re.DOTALL)
 def _started(
     folder: Path, arguments: list[str], environ: dict[str, str], terminal: int
 ) -> subprocess.Popen[bytes] | warm.Process:
-    ends = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+    ends: dict[str, Any] = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
     if warm.fits(environ):
         return warm.start(arguments, cwd=folder, environ=environ, new_session=True, **ends)
     words = [sys.executable, "-m", "gateway", *arguments]

@@ -24,7 +24,7 @@ def _held(folder: Path) -> str:
         await accept(store, wanted(first), wanted(an_event(number=9, id=first.id, app="other")))
 
     stock(folder, work)
-    return json.loads(Cli()("events", "list", "--held", "--json").stdout)[0]["ref"]  # type: ignore[no-any-return]
+    return json.loads(Cli()("events", "list", "--held", "--json").stdout)[0]["ref"]
 
 
 def _states(cli: Cli) -> dict[tuple[str, str], str]:

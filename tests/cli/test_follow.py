@@ -87,7 +87,7 @@ def test_tail_tells_of_events_and_of_what_came_of_them(
     served: Served, cli: Cli, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = {"here": 300, "there": 400}[way]
-    activity = served.behind.metrics.activity  # type: ignore[attr-defined]
+    activity = served.behind.metrics.activity
 
     def come() -> bool:
         if not activity.watched:

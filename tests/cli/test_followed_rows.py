@@ -44,7 +44,7 @@ class Rows:
         self.asked = 0
 
     def events(
-        self, *, limit: int = 50, before: int | None = None, after: int = 0, type: str | None = None
+        self, *, limit: int = 50, before: int | None = None, after: int = 0, type: str | None = None, **more: Any
     ) -> Sequence[EventRow]:
         self.asked += 1
         some = [seq for seq in sorted(self.seqs, reverse=True) if after < seq < (before or 10**9)]

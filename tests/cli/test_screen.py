@@ -140,11 +140,16 @@ def test_where_the_calendar_ends_in_a_zone_the_time_is_that_of_utc(zone: str, te
     assert shown == text.replace("T", " ").rstrip("Z")
 
 
+def _hidden(count: int) -> bool:
+    bar: Any = output.progress(count, "sending")
+    return bool(bar.hidden)
+
+
 def test_a_bar_is_only_for_people_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert output.progress(5000, "sending").hidden
+    assert _hidden(5000)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert not output.progress(5000, "sending").hidden
-    assert output.progress(5, "sending").hidden
+    assert not _hidden(5000)
+    assert _hidden(5)
 
 
 def test_an_id_stays_on_one_line_so_that_it_can_be_copied(
@@ -157,7 +162,7 @@ def test_an_id_stays_on_one_line_so_that_it_can_be_copied(
 
 
 def test_rows_at_hand_are_cut_at_the_limit_and_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    options = {"what": "numbers", "limit": 2, "as_json": False, "everything": False}
+    options: dict[str, Any] = {"what": "numbers", "limit": 2, "as_json": False, "everything": False}
     output.print_rows([1, 2, 3], {"n": str}, lambda row: {"n": row}, **options)
     said = capsys.readouterr()
     assert said.out.split() == ["N", "1", "2"]

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_what_was_expected_of_a_route_is_compared_name_by_name(configured: Path,
 def test_an_answer_that_cannot_be_written_is_an_error_and_no_traceback(configured: Path, command: list[str]) -> None:
     environ = {**os.environ, "PYTHONPATH": ROOT}
     with open("/dev/full", "wb") as full, open(configured / "error", "w+b") as error:
-        written: dict[str, int] = {"stdin": 0, "stdout": full.fileno(), "stderr": error.fileno()}
+        written: dict[str, Any] = {"stdin": 0, "stdout": full.fileno(), "stderr": error.fileno()}
         ended: subprocess.Popen[bytes] | warm.Process
         if warm.fits(environ):
             ended = warm.start(command, cwd=configured, environ=environ, **written)

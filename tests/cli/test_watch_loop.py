@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import pytest
 
-from gateway.cli import watch_loop
 from gateway.cli.news import BACK, LOST, NewsItem
 from gateway.cli.remote_client import RefusedElsewhere
 from gateway.cli.watch_loop import follow, kept_by
@@ -54,7 +54,7 @@ class Shown:
 
 @pytest.fixture
 def followed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Shown]:
-    monkeypatch.setattr(watch_loop.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
     def run(*turns: Sequence[NewsItem] | Exception, elsewhere: bool = False, **more: Any) -> Shown:
         shown: Any = Shown()

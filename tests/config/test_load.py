@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -72,7 +73,8 @@ def test_the_whole_grammar_of_the_design_is_read(configs: Configs) -> None:
     assert made.sinks["app"].delivery.concurrency == 8
     assert made.sinks["app"].delivery.retry.give_up_after == timedelta(days=7)
     assert made.sinks["app"].delivery.retry.max == timedelta(hours=1)
-    assert made.sources["live"].options.keys[0].reveal() == KEY
+    live: Any = made.sources["live"].options
+    assert live.keys[0].reveal() == KEY
     assert not loaded.warnings
 
 
@@ -145,9 +147,8 @@ def test_a_plugin_beside_the_file_brings_its_type_and_its_options(configs: Confi
     (configs.folder / "broken.py").write_text("import there_is_no_such_module\n")
     (configs.folder / "broken.py").chmod(0o600)
     text = "plugins: [./mine.py]\nsinks:\n  a: {type: mine, colour: blue}\n"
-    loaded = configs.load(text, real=True)
-    assert loaded.settings.plugins == ("./mine.py",)
-    assert loaded.settings.sinks["a"].options.colour == "blue"
+    settings: Any = configs.load(text, real=True).settings
+    assert (settings.plugins, settings.sinks["a"].options.colour) == (("./mine.py",), "blue")
     assert configs.problem(text.replace("colour", "color"), real=True).hint == "did you mean colour?"
     problem = configs.problem(text.replace("[./mine.py]", "[./broken.py, ./mine.py]"), real=True)
     assert (problem.line, problem.path) == (1, "plugins.0")

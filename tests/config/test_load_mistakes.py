@@ -24,7 +24,7 @@ def test_an_error_reads_like_a_good_compilers(configs: Configs) -> None:
     text = str(raised.value)
     assert text.startswith(f"{place}:2:3: server.prot: found an unknown key, expected one of host, port,")
     assert text.endswith("\n    hint: did you mean port?")
-    assert raised.value.problems[0].as_dict()["message"].startswith("found an unknown key")
+    assert str(raised.value.problems[0].as_dict()["message"]).startswith("found an unknown key")
 
 
 def test_after_a_hundred_problems_the_rest_is_counted() -> None:

@@ -139,13 +139,15 @@ def test_a_key_file_is_read_without_its_byte_order_mark(configs: Configs, ending
     (configs.folder / "key").write_bytes(b"\xef\xbb\xbf" + KEY.encode() + ending.encode())
     (configs.folder / "key").chmod(0o600)
     loaded = configs.load("sources: {it: {type: fake, keys: ['${file:key}']}}")
-    assert loaded.settings.sources["it"].options.keys[0].reveal() == KEY
+    options: Any = loaded.settings.sources["it"].options
+    assert options.keys[0].reveal() == KEY
 
 
 def test_an_empty_argument_and_a_prefix_of_nothing_are_values(tmp_path: Path) -> None:
     path = tmp_path / "gateway.yaml"
     path.write_text("sinks: {run: {type: exec, command: [/bin/true, '']}}\n")
-    assert load(path, environ={}).settings.sinks["run"].options.command == ("/bin/true", "")
+    options: Any = load(path, environ={}).settings.sinks["run"].options
+    assert options.command == ("/bin/true", "")
     path.write_text("sinks: {run: {type: exec, command: [/bin/true, ~]}}\n")
     with pytest.raises(ConfigError):
         load(path, environ={})

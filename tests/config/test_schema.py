@@ -15,7 +15,7 @@ from gateway.errors import PluginError
 from gateway.plugin.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
-WHOLE = schema()
+WHOLE: dict[str, Any] = schema()
 
 
 def fits(value: Any, body: dict[str, Any], whole: dict[str, Any]) -> bool:
@@ -26,7 +26,7 @@ def fits(value: Any, body: dict[str, Any], whole: dict[str, Any]) -> bool:
             target = target[part]
         if not fits(value, target, whole):
             return False
-    kinds = {
+    kinds: dict[str, type | tuple[type, ...]] = {
         "string": str, "number": (int, float), "integer": int, "boolean": bool, "null": type(None), "object": dict, "array": list,
     }  # fmt: skip
     types = body.get("type", list(kinds))

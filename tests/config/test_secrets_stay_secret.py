@@ -62,7 +62,7 @@ def nested(path: tuple[str, ...], value: str) -> str:
 
 def secret_fields() -> list[tuple[str, tuple[str, ...]]]:
     registry = Registry()
-    models = [("admin", AdminSettings), ("store", StoreSettings)]
+    models: list[tuple[str, type[BaseModel]]] = [("admin", AdminSettings), ("store", StoreSettings)]
     models += [(f"sources.it type: {name}", registry.source(name).Options) for name in registry.source_types()]
     models += [(f"sinks.it type: {name}", registry.sink(name).Options) for name in registry.sink_types()]
     return [(where, path) for where, model in models for path, _ in fields(model)]
@@ -244,7 +244,8 @@ tests:
 def test_without_secrets_the_rest_is_checked(configs: Configs) -> None:
     loaded = configs.load(ABSENT, real=True, placeholders=True)
     assert loaded.settings.sinks["app"].delivery.concurrency >= 1
-    assert loaded.settings.sources["live"].options.keys[0].reveal()
+    options: Any = loaded.settings.sources["live"].options
+    assert options.keys[0].reveal()
     assert loaded.guessed
     assert not run_tests(loaded)  # because nobody knows where its routes lead
     assert len(configs.problems(ABSENT, real=True)) > 10

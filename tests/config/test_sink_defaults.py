@@ -83,7 +83,5 @@ def test_zone_and_language_come_from_locale_where_a_sink_has_them_and_names_none
 
 
 def test_a_sink_without_them_is_not_given_any(configs: Configs) -> None:
-    assert (
-        configs.load("locale: {language: zh}\nsinks:\n  it: {type: open}\n").settings.sinks["it"].options.model_extra
-        == {}
-    )
+    options: Any = configs.load("locale: {language: zh}\nsinks:\n  it: {type: open}\n").settings.sinks["it"].options
+    assert options.model_extra == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ E = {"A": "x", "EMPTY": "", "B": "${A}", "PORT": "81"}
 
 
 def substituted(
-    text: str, environ: dict[str, str] | None = None, base: Path = Path("/nowhere"), **options: bool
+    text: str, environ: dict[str, str] | None = None, base: Path = Path("/nowhere"), **options: Any
 ) -> Scalar:
     scalar = Scalar(file="f", line=3, column=7, path="p", text=text)
     run = Substitution(E if environ is None else environ, base, **options)

@@ -168,13 +168,12 @@ def test_no_text_raises_anything_but_located_problems(text: str) -> None:
     assert all(problem.line >= 1 and problem.column >= 1 for problem in problems(text))
 
 
+LETTERS = st.characters(categories=["L"])
 _plain = st.recursive(
     st.text(alphabet=st.characters(blacklist_categories=("Cs", "Cc")), max_size=8),
     lambda inside: (
         st.lists(inside, max_size=3)
-        | st.dictionaries(
-            st.text(alphabet=st.characters(whitelist_categories=("L",)), min_size=1, max_size=8), inside, max_size=3
-        )
+        | st.dictionaries(st.text(alphabet=LETTERS, min_size=1, max_size=8), inside, max_size=3)
     ),
     max_leaves=12,
 )

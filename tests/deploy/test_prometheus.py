@@ -61,6 +61,7 @@ def _wants(text: str) -> tuple[set[tuple[str, str]], set[str]]:
     grouped: set[str] = set()
     for node in _nodes(promql_parser.parse(_plain(text))):
         if isinstance(node, promql_parser.VectorSelector):
+            assert node.name is not None
             wanted.add((node.name, ""))
             wanted |= {(node.name, matcher.name) for matcher in node.matchers.matchers}
         elif isinstance(node, promql_parser.AggregateExpr) and node.modifier is not None:

@@ -288,7 +288,7 @@ class House:
 
     def _turns(self, lane: Lane) -> bool:
         bell, claims = lane.claimer._bell, lane.claimer._task
-        if bell.is_set() or (claims is not None and not claims.done() and not bell._waiters):  # type: ignore[attr-defined]
+        if bell.is_set() or (claims is not None and not claims.done() and not bell._waiters):
             return True
         answered = len(lane.workers._busy) - lane.sink.under_way if isinstance(lane.sink, Scripted) else 0
         return bool(lane.workers._waiting) or answered > 0

@@ -29,8 +29,8 @@ class Owned(Scripted):
 
     type = "owned"
 
-    def __init__(self, name: str = "app", **scripts: Script) -> None:
-        super().__init__(name)
+    def __init__(self, **scripts: Script) -> None:
+        super().__init__()
         self.scripts: dict[str, Script] = dict(scripts)
         self.sent: list[tuple[str, str]] = []
         self.targets: list[OwnedTarget] = []

@@ -110,7 +110,7 @@ async def test_a_sink_that_tries_to_end_the_process_is_tried_again_and_named(err
 
 async def test_a_deliver_that_is_no_coroutine_is_an_ordinary_failure() -> None:
     class Sync(Scripted):
-        def deliver(self, delivery: Delivery) -> Any:  # type: ignore[override]
+        def deliver(self, delivery: Delivery) -> Any:
             return None
 
     assert isinstance(await one(Sync()), TypeError)
@@ -127,8 +127,8 @@ async def test_our_own_cancellation_passes_through() -> None:
 
 async def test_a_coroutine_that_is_taken_down_with_the_loop_goes_quietly() -> None:
     work = bounded(lambda: forever(deliveries()[0]), 5)
-    work.send(None)  # type: ignore[attr-defined]
-    work.close()  # type: ignore[attr-defined]
+    work.send(None)
+    work.close()
 
 
 # --- plugins around it ----------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Wrapper:
         self, deliveries: Sequence[Delivery], sink: Sink
     ) -> Generator[None, Awaitable[Sequence[AttemptResult]], Awaitable[Sequence[AttemptResult]]]:
         inner = yield
-        return self.around(inner)  # type: ignore[no-any-return]
+        return self.around(inner)
 
 
 async def test_a_wrapper_receives_the_awaitable_and_returns_another() -> None:

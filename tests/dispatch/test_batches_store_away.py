@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.store.outbox.group_claim import GroupClaim
+from gateway.store.records import GroupClaim
 from tests.dispatch.conftest import Batching, Build, House, event
 from tests.dispatch.test_store_away import Away
 from tests.patience import eventually

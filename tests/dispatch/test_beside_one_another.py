@@ -112,7 +112,7 @@ async def test_one_lane_that_cannot_take_the_polls_news_leaves_them_to_the_other
 async def test_outcomes_are_written_beside_follow_ups_and_releases_that_wait_for_ever(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def follows(delivery: Delivery) -> Done | str:
+    async def follows(delivery: Delivery) -> Any:
         return Done("copied", [COPY]) if delivery.event.id == event(1).id else "done"
 
     house = await build(Scripted("app", follows), decide=routes())

@@ -77,8 +77,8 @@ def test_a_delivery_that_aborts_the_process_is_dead_after_five_losses_alone_and_
         while time.monotonic() < until:
             process = running.process
             assert process is not None
-            if process.poll() is not None:
-                assert process.returncode < 0
+            if (code := process.poll()) is not None:
+                assert code < 0
                 deaths += 1
                 running.start(ready=False)
                 continue

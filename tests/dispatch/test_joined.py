@@ -94,7 +94,8 @@ async def test_one_exception_for_several_is_a_refusal_of_them_together_and_the_n
             raise Refused("HTTP 400", status=400)
         return await gated(given)
 
-    gated, sink.script, sink.together = sink.script, one, some  # type: ignore[assignment]
+    assert sink.script is not None
+    gated, sink.script, sink.together = sink.script, one, some
     house = await build(sink, delivery=AT_ONCE)
     for number in range(7):
         await house.put(event(number))

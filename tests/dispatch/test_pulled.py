@@ -215,8 +215,8 @@ async def test_a_rate_a_pause_and_the_end_hold_for_consumers(build: Build) -> No
 
 
 async def test_two_gateways_hand_out_each_delivery_once_and_take_each_others_receipts(pair: Pair) -> None:
-    first = await pair.add(Fetched(), delivery={"concurrency": 100}, owner="one")  # type: ignore[arg-type]
-    second = await pair.add(Fetched(), delivery={"concurrency": 100}, owner="two")  # type: ignore[arg-type]
+    first = await pair.add(Fetched(), delivery={"concurrency": 100}, owner="one")
+    second = await pair.add(Fetched(), delivery={"concurrency": 100}, owner="two")
     ids = await first.fill(60)
     given = await asyncio.gather(*(give(house, 10) for house in (first, second) for _ in range(3)))
     leases = [lease for some in given for lease in some]
@@ -230,7 +230,7 @@ async def test_two_gateways_hand_out_each_delivery_once_and_take_each_others_rec
 
 
 async def test_two_gateways_together_lease_no_more_than_the_sink_allows(pair: Pair) -> None:
-    houses = [await pair.add(Fetched(), delivery={"concurrency": 7}, owner=name) for name in ("one", "two")]  # type: ignore[arg-type]
+    houses = [await pair.add(Fetched(), delivery={"concurrency": 7}, owner=name) for name in ("one", "two")]
     await houses[0].fill(40)
     given = await asyncio.gather(*(give(house, 3) for house in houses for _ in range(6)))
     assert sum(map(len, given)) == 7

@@ -104,10 +104,10 @@ async def test_a_gateway_whose_clock_is_an_hour_off_tries_again_in_time_and_give
     house = House(
         pair.url,
         sink,
-        clock=Skewed(off),
+        clock=Skewed(off),  # type: ignore[arg-type]
         store_clock=Clock(),
         delivery={"retry": {"initial": "10ms", "max": "10ms", "give_up_after": "30m"}},
-    )  # type: ignore[arg-type]
+    )
     pair.houses.append(house)
     await house.open()
     await house.fill(1)  # as if another gateway had left it

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import FILE_COMPLETED, RECORDING_FAILED, Delivery
+from gateway.testing import FrozenClock
 from tests.patience import eventually
 
 from .conftest import Batching, Build, House, Scripted, event, policy
@@ -95,7 +96,7 @@ POLICIES = {
 async def test_after_any_series_of_accidents_everything_has_arrived(build: Build, seed: int) -> None:
     fate = Fate(seed)
     rng = Random(seed + 1000)
-    clock = None
+    clock: FrozenClock | None = None
     house: House | None = None
     events: list[str] = []
     number = 0
@@ -118,6 +119,7 @@ async def test_after_any_series_of_accidents_everything_has_arrived(build: Build
         else:
             await house.close(0.01)
     assert house is not None
+    assert clock is not None
     fate.cruel = False
     sinks = [fate.sink(name, Batching if name == "batched" else Scripted) for name in POLICIES]
     house = await build(*sinks, **POLICIES, clock=clock)

@@ -26,7 +26,7 @@ async def test_a_sink_that_never_answers_leaves_the_others_their_latency(build: 
     await eventually(lambda: len(stuck.seen) == 4)
     for number in range(40):
         await house.put(event(number))
-        await eventually(lambda number=number: len(healthy.seen) == number + 1)
+        await eventually(lambda number=number: len(healthy.seen) == number + 1)  # type: ignore[misc]
     assert (len(stuck.seen), stuck.under_way) == (4, 4)
     assert house.rows("count(*)", "sink = 'stuck' and state = 'delivered'") == [0]
 

@@ -54,4 +54,4 @@ async def test_a_certificate_nobody_vouches_for_is_refused_unless_it_is_not_veri
         with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
             await reach_url(url)
         for options in ({"ca": tmp_path / "ca.pem"}, {"verify": False}):
-            assert f"127.0.0.1:{port}" in await reach_url(url, **options)  # type: ignore[arg-type]
+            assert f"127.0.0.1:{port}" in await reach_url(url, **options)

@@ -102,7 +102,7 @@ async def test_many_connections_closed_at_once_are_each_made_anew(http: Http) ->
 async def test_a_forward_says_that_it_was_sent_again() -> None:
     http = Http(timeout=PATIENCE_S)
     async with ScriptedServer(Reply(), GONE, Reply()) as server:
-        sink = Forward("f", Forward.Options(url=server.url), http=http, log=_log([]))
+        sink = Forward("f", Forward.Options.model_validate({"url": server.url}), http=http, log=_log([]))
         assert await sink.deliver(delivery()) == "HTTP 200"
         assert (
             await sink.deliver(delivery()) == "HTTP 200; a kept connection had been closed, sent again on a fresh one"
@@ -135,7 +135,7 @@ async def test_the_bytes_of_a_url_reach_the_wire_unchanged(http: Http, target: s
 async def test_httpxs_client_works_over_the_transport() -> None:
     async with ScriptedServer(Reply(body=b'{"a":1}', headers=[("X-One", "1")]), otherwise=Reply(status=418)) as server:
         async with httpx_client() as client:
-            response = await client.post(server.url + "/x", json={"b": 2}, headers={"x-mine": "é".encode()})
+            response = await client.post(server.url + "/x", json={"b": 2}, headers={b"x-mine": "é".encode()})
             assert (response.status_code, response.json(), response.headers["x-one"]) == (200, {"a": 1}, "1")
             assert response.reason_phrase == "OK"
             assert (await client.get(server.url)).status_code == 418

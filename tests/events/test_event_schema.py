@@ -26,7 +26,7 @@ from tests.events.test_cloudevents import ANY_EVENT
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "docs/event.schema.json"
-SCHEMA = event_schema()
+SCHEMA: dict[str, Any] = event_schema()
 
 
 def document_of(event: Event) -> Any:

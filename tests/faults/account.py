@@ -40,9 +40,10 @@ class Account:
     def renamed(self) -> list[int]:
         """Numbers whose deliveries, or whose repeats, had more than one id."""
         names: dict[int, set[str]] = {}
-        for one in (*self.posted, *self.came):
-            if one.event:
-                names.setdefault(one.number, set()).add(one.event)
+        named = [(one.number, one.event) for one in self.posted] + [(one.number, one.event) for one in self.came]
+        for number, event in named:
+            if event:
+                names.setdefault(number, set()).add(event)
         return [number for number, ids in names.items() if len(ids) > 1]
 
     @property

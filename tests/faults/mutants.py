@@ -18,7 +18,7 @@ class Change(NamedTuple):
     new: str
 
 
-_PERFORMED = "                    answers = self._perform(session, unit)\n"
+_PERFORMED = "                    done = self._perform(session, unit)\n"
 _LENGTHENED = ': Final = f"""UPDATE deliveries SET due_at = :now + :lease'
 _LEFT = _LENGTHENED.replace(":now + :lease", "due_at + 0 * (:now + :lease)")
 MUTANTS: dict[str, tuple[Change, ...]] = {
@@ -27,7 +27,7 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
             "gateway/store/engine/writer.py",
             _PERFORMED,
             _PERFORMED
-            + "                    self._resolve(unit, [(answer, None) for answer in answers])\n"
+            + "                    self._resolve(done)\n"
             + "                    time.sleep(0.2 if _has_accept(unit) else 0)\n",
         ),
     ),

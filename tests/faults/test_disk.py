@@ -38,7 +38,7 @@ def test_a_disk_that_is_full_and_freed_again_loses_nothing(tmp_path: Path, seed:
             world.wait_for(80)
             before = refused(world)
             ballast = fill(place)
-            world.until(lambda before=before: refused(world) > before + 20)
+            world.until(lambda before=before: refused(world) > before + 20)  # type: ignore[misc]
             if turn % 2:
                 world.kill()
             ballast.unlink()
@@ -95,7 +95,7 @@ def test_a_disk_that_goes_read_only_and_comes_back_loses_nothing(tmp_path: Path,
             before = refused(world)
             world.disturb()
             disk.go_read_only()
-            world.until(lambda before=before: refused(world) > before + 20)
+            world.until(lambda before=before: refused(world) > before + 20)  # type: ignore[misc]
             if turn % 2:
                 world.kill()
             else:
@@ -122,7 +122,7 @@ def test_files_that_may_not_be_written_for_a_while_lose_nothing_and_it_goes_on_b
             before = refused(world)
             world.disturb()
             with unchangeable(gateway.folder / "gateway.db", gateway.folder / "gateway.db-wal"):
-                world.until(lambda before=before: refused(world) > before + 20)
+                world.until(lambda before=before: refused(world) > before + 20)  # type: ignore[misc]
             world.disturb()
             world.wait_for(80)
         account = world.settle()

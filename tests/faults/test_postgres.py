@@ -82,7 +82,7 @@ def test_a_disk_of_the_database_that_is_full_and_freed_loses_nothing(tmp_path: P
             world.disturb()
             before = refused(world)
             ballast = fill(place)
-            world.until(lambda before=before: refused(world) > before + 20)
+            world.until(lambda before=before: refused(world) > before + 20)  # type: ignore[misc]
             world.nap(2)
             ballast.unlink()
             ended = server.keep_up()

@@ -85,7 +85,8 @@ def test_a_secret_url_is_checked_and_stays_secret() -> None:
 
 
 def test_every_secret_of_a_tree_is_found_with_its_path() -> None:
-    tree = {"a": Pair(Secret("1"), [Secret("2"), (Secret("3"),)]), "b": Holder(key="4", more={"m": ["5"]})}  # type: ignore[arg-type]
+    holder = Holder.model_validate({"key": "4", "more": {"m": ["5"]}})
+    tree = {"a": Pair(Secret("1"), [Secret("2"), (Secret("3"),)]), "b": holder}
     found = {path: one.reveal() for path, one in secrets_of(tree)}
     assert found == {"a.left": "1", "a.right.0": "2", "a.right.1.0": "3", "b.key": "4", "b.more.m.0": "5"}
     assert dict(secrets_of(Pair)) == {}

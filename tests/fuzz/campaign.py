@@ -112,7 +112,7 @@ class Campaign:
 
     async def _post_to_application(self, sent: _Sent, path: str, raw: list[tuple[bytes, bytes]]) -> None:
         """What no server would let through may reach it from another one."""
-        scope = {"type": "http", "method": "POST", "path": path, "headers": raw}
+        scope: dict[str, Any] = {"type": "http", "method": "POST", "path": path, "headers": raw}
         scope |= {"client": ("192.0.2.1", 1), "query_string": b"", "http_version": "1.1", "scheme": "http"}
         parts: list[Mapping[str, Any]] = []
 

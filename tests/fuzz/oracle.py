@@ -142,10 +142,13 @@ def _livekit(request: Request, _: Ledger) -> Iterator[Trust | None]:
                 claims = jwt.decode(token, key, ["HS256"], options=off)  # type: ignore[arg-type]
             except (jwt.PyJWTError, ValueError, RecursionError):
                 continue
-            times = claims.get("exp"), claims.get("nbf", 0)
-            if not all(isinstance(one, int | float) for one in times) or claims.get("iss") != LIVEKIT_NAMES[key]:
+            until, since = claims.get("exp"), claims.get("nbf", 0)
+            if (
+                not (isinstance(until, int | float) and isinstance(since, int | float))
+                or claims.get("iss") != LIVEKIT_NAMES[key]
+            ):
                 continue
-            current = times[0] + 60 >= AT and times[1] - 60 <= AT
+            current = until + 60 >= AT and since - 60 <= AT
             yield Trust.BODY if current and claims.get("sha256") == digest else None
 
 

@@ -154,9 +154,8 @@ async def test_an_event_that_goes_in_a_circle_is_refused_in_the_end() -> None:
         document = json.loads(played.body)
         for _ in range(8):
             document["id"] = id_of_source(id_of_source(document["id"], "one"), "two")
-        said = gateway.source("one")._signed(
-            document, int(NOW.timestamp()), Scene(type=FILE_COMPLETED, number=1, now=NOW)
-        )
+        source: Any = gateway.source("one")
+        said = source._signed(document, int(NOW.timestamp()), Scene(type=FILE_COMPLETED, number=1, now=NOW))
         answer = await gateway.post(said, source="one")
         assert (answer.status, answer.json()["code"]) == (400, "malformed_body")
         assert "circle" in answer.json()["detail"]

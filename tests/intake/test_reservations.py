@@ -25,7 +25,7 @@ routes: [{to: [app, other]}]
 ROUNDS = 20  # more than any lane has slots
 
 REFUSALS: dict[str, Exception] = {
-    "busy": StoreBusy(1),
+    "busy": StoreBusy("busy"),
     "full": StoreFull("full"),
     "unavailable": StoreUnavailable("gone"),
     "any trouble": StoreError("trouble"),

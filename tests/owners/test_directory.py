@@ -32,7 +32,8 @@ def test_a_row_is_the_target_of_its_owner(configs: Configs) -> None:
     directory = settings.directory.table
     assert directory is not None
     assert list(directory.rows) == ["anna", "7"]
-    anna, seven = directory.options("anna"), directory.options("7")
+    anna: Any = directory.options("anna")
+    seven: Any = directory.options("7")
     assert (anna.url, [one.reveal() for one in anna.sign.secrets]) == ("https://a.example/x", [SECRET])
     assert (seven.url, seven.sign) == ("http://b.example/y", None)
     assert directory.owned(event()).owner == "anna"
@@ -102,7 +103,9 @@ def test_whom_nobody_owns_is_nobodys_or_goes_to_the_sinks_own_target(
     assert lenient.directory is not None
     assert lenient.directory.table is not None
     assert lenient.directory.table.owned(event(**more)) == (NOBODY, "")
-    assert lenient.directory.table.options(NOBODY).url == lenient.options.url == "https://all.example"
+    own: Any = lenient.directory.table.options(NOBODY)
+    assert own == lenient.options
+    assert own.url == "https://all.example"
 
 
 @pytest.mark.parametrize(
@@ -256,7 +259,7 @@ def test_a_cell_holds_several_where_the_option_takes_several(configs: Configs) -
     settings = configs.load("sinks: {m: {type: email, host: h, from: g@h.example, " + KEYED + "}}").settings.sinks["m"]
     assert settings.directory is not None
     assert settings.directory.table is not None
-    options = settings.directory.table.options("anna")
+    options: Any = settings.directory.table.options("anna")
     assert options.to == ('"Doe, Jane" <j@a.example>', "b@a.example")
     assert options.language == "zh-CN"
 

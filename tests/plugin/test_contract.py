@@ -173,26 +173,26 @@ CONFIG = {
         (lambda event: [replace(event, raw="text")], "raw is not bytes"),
         (lambda event: [replace(event, alarm=Alarm(about="store"))], "alarms are the gateway's own"),
         (lambda event: [replace(event, cause="s~1")], "cause is no gateway.Cause"),
-        (lambda event: [replace(event, cause=Cause(7, "app"))], "cause.id is a int, not text"),
+        (lambda event: [replace(event, cause=Cause(7, "app"))], "cause.id is a int, not text"),  # type: ignore[arg-type]
         (lambda event: [replace(event, cause=Cause("1", "app"), depth=-1)], "depth is no whole number from 0"),
         (lambda event: [replace(event, depth=True)], "depth is no whole number from 0"),
         (lambda event: [replace(event, reconciled=1)], "reconciled is neither true nor false"),
         (lambda event: [replace(event, extra={"a": {1, 2}})], ""),
         (lambda event: [replace(event, extra={"a": "\ud800"})], ""),
-        (lambda event: [replace(event, error=Fault(message=5))], "error.message is a int, not text"),
+        (lambda event: [replace(event, error=Fault(message=5))], "error.message is a int, not text"),  # type: ignore[arg-type]
         (
-            lambda event: [replace(event, files=(File(), File(size_bytes="1")))],
+            lambda event: [replace(event, files=(File(), File(size_bytes="1")))],  # type: ignore[arg-type]
             "files[1].size_bytes is a str, not a whole",
         ),
         (lambda event: [replace(event, files=(File(width=True),))], "files[0].width is a bool, not a whole number"),
         (lambda event: [replace(event, files=(File(ended_at=datetime(2026, 1, 1)),))], "ended_at is not an aware"),
         (lambda event: [replace(event, files=(File(duration_seconds=float("nan")),))], ""),
         (
-            lambda event: [replace(event, files=(File(measured=Measured(at=event.received_at, by=None, etag=b"x")),))],
+            lambda event: [replace(event, files=(File(measured=Measured(at=event.received_at, by=None, etag=b"x")),))],  # type: ignore[arg-type]
             "files[0].measured.etag is a bytes, not text",
         ),
         (
-            lambda event: [replace(event, files=(File(archived=Archived(url="s3://x", at="today")),))],
+            lambda event: [replace(event, files=(File(archived=Archived(url="s3://x", at="today")),))],  # type: ignore[arg-type]
             "files[0].archived.at is a str, not a datetime",
         ),
     ],
@@ -234,7 +234,7 @@ async def test_a_source_that_forgets_to_return_its_verdict_lets_nobody_in() -> N
 
 @pytest.mark.parametrize(
     "answer",
-    [{"ok": 1}, "ok", Response(100), Response(True), Response(200, "text"), Response("200", b""), Response(204, b"x")],
+    [{"ok": 1}, "ok", Response(100), Response(True), Response(200, "text"), Response("200", b""), Response(204, b"x")],  # type: ignore[arg-type]
 )
 async def test_an_answer_that_cannot_be_sent_is_replaced_by_the_usual_one(answer: Any) -> None:
     async with running(CONFIG, plugins=[odd(lambda event: [event], answer=answer)]) as gateway:

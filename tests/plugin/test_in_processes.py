@@ -52,7 +52,8 @@ routes: [{to: [a, b]}]
         assert {("mine", str(folder / "mine.py")), ("theirs", "the module acme_sinks")} <= listed
         _, said = served.post(Player().body())
         for name in ("a.txt", "b.txt"):
-            until(lambda name=name: (folder / name).exists() and (folder / name).read_text().split() == said["events"])
+            file = folder / name
+            until(lambda file=file: file.exists() and file.read_text().split() == said["events"])  # type: ignore[misc]
         assert served.stop() == 0
 
 

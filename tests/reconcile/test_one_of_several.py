@@ -106,7 +106,7 @@ def test_a_gateway_that_is_killed_between_two_pages_goes_on_there(
             serve, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ}
         ) as served:
             with vendor.came:
-                assert vendor.came.wait_for(lambda pages=pages: len(vendor.listed) >= pages, PATIENCE_S)
+                assert vendor.came.wait_for(lambda pages=pages: len(vendor.listed) >= pages, PATIENCE_S)  # type: ignore[misc]
             vendor.go_on.clear()
             served.send_signal(signal.SIGKILL)
             served.wait(PATIENCE_S)

@@ -152,7 +152,7 @@ async def test_a_silent_source_is_seen_while_joining_hangs_and_what_is_overdue_c
     for seconds in (1800, 1801):
         scene.clock.advance(seconds)
         await scene.store.ping()
-        await eventually(lambda seconds=seconds: len(scene.seen) >= seconds - 1800)
+        await eventually(lambda seconds=seconds: len(scene.seen) >= seconds - 1800)  # type: ignore[misc]
     await eventually(lambda: (SOURCE_SILENT, "live", True, "watch quiet") in scene.seen)
     await end_tasks(*tasks)
 

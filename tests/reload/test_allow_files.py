@@ -36,7 +36,7 @@ def test_a_list_that_changes_is_taken_and_one_that_is_broken_is_not(tmp_path: Pa
         assert [status(one) for one in ("203.0.113.9", "198.51.100.7")] == [200, 403]  # the last good one
 
         async def watch() -> asyncio.Task[None]:
-            return asyncio.create_task(served.behind.watch())  # type: ignore[attr-defined]
+            return asyncio.create_task(served.behind.watch())
 
         watching = run_in(served, watch())
         path.write_text("198.51.100.0/24\n")

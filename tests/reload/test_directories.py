@@ -72,7 +72,7 @@ def test_a_table_that_changes_is_taken_and_one_that_is_broken_is_not(tmp_path: P
             assert served.get("/metrics").body.decode().count("recording_gateway_config_current 0.0") == 1
 
             async def watch() -> asyncio.Task[None]:
-                return asyncio.create_task(served.behind.watch())  # type: ignore[attr-defined]
+                return asyncio.create_task(served.behind.watch())
 
             lane = served.behind.dispatcher.lanes["people"]  # type: ignore[attr-defined]
             watching = run_in(served, watch())

@@ -47,7 +47,7 @@ async def test_sighup_reloads_again_after_a_reload_that_failed() -> None:
         async with renewing(gateway, watch=False):
             for times in (1, 2, 3):
                 os.kill(os.getpid(), signal.SIGHUP)
-                await until(lambda times=times: len(gateway.by) == times)
+                await until(lambda times=times: len(gateway.by) == times)  # type: ignore[misc]
     assert gateway.by == ["SIGHUP"] * 3
     assert [(line["event"], line["log_level"]) for line in logs] == [("reload_failed", "error")]
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL  # nobody hears it any more

@@ -14,7 +14,7 @@ EVENTS = st.lists(st.tuples(st.sampled_from('a"'), st.sampled_from("bé"), st.in
 
 @given(EVENTS)
 def test_it_shows_what_the_usual_one_shows(events: list[tuple[str, str, int]]) -> None:
-    disable_created_metrics()  # type: ignore[no-untyped-call]
+    disable_created_metrics()
     ours, usual = CollectorRegistry(), CollectorRegistry()
     made = LoopCounter("x_callbacks", "Callbacks.", ("source", "result"), ours)
     other = Counter("x_callbacks", "Callbacks.", ("source", "result"), registry=usual)
@@ -22,7 +22,7 @@ def test_it_shows_what_the_usual_one_shows(events: list[tuple[str, str, int]]) -
         made.labels(source, result).inc(times)
         other.labels(source, result).inc(times)
     assert generate_latest(ours) == generate_latest(usual)
-    shown = [openmetrics.generate_latest(registry, version="1.0.0") for registry in (ours, usual)]  # type: ignore[no-untyped-call]
+    shown = [openmetrics.generate_latest(registry, version="1.0.0") for registry in (ours, usual)]
     assert shown[0] == shown[1]
 
 

@@ -240,7 +240,7 @@ def test_keys_from_outside_cannot_fill_the_memory_of_the_gate() -> None:
 
 
 def test_a_list_of_names_reads_as_a_person_would_write_it() -> None:
-    entry = {
+    entry: dict[str, object] = {
         "ts": "2026-01-01T00:00:00Z",
         "level": "info",
         "event": "event",

@@ -44,7 +44,7 @@ def _values(params: Any) -> Any:
 
 
 def library(text: str) -> Any:
-    parsed = http_sf.parse(text.encode(), tltype="dictionary")
+    parsed: Any = http_sf.parse(text.encode(), tltype="dictionary")
     return {name: _library(member) for name, member in parsed.items()}
 
 

@@ -112,6 +112,6 @@ async def test_a_recipe_makes_what_its_service_takes(name: str, tmp_path: Path) 
 
 
 def _said(got: Received) -> Any:
-    if got.header("content-type").endswith("form-urlencoded"):
+    if str(got.header("content-type")).endswith("form-urlencoded"):
         return dict(parse_qsl(got.body.decode(), keep_blank_values=True, strict_parsing=True))
     return json.loads(got.body)

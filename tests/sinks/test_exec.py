@@ -154,7 +154,7 @@ async def test_a_large_event_is_read_whole() -> None:
 
 
 async def test_where_the_kernel_has_no_pidfd_it_works_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(child_module.os, "pidfd_open")
+    monkeypatch.delattr(os, "pidfd_open")
     assert await running("print('here')").deliver(delivery()) == "exit 0: here"
 
 
@@ -191,7 +191,7 @@ async def test_that_there_is_something_to_run_is_seen_at_the_start(tmp_path: Pat
         with pytest.raises(Unavailable, match=words):
             await Exec("job", read, http=None, log=None).open()  # type: ignore[arg-type]
     await running("pass").open()
-    await Exec("job", ExecOptions(command=("true",)), http=None, log=None).open()  # type: ignore[arg-type]
+    await Exec("job", ExecOptions.model_validate({"command": ("true",)}), http=None, log=None).open()  # type: ignore[arg-type]
 
 
 async def test_without_exit_codes_nothing_is_run(tmp_path: Path) -> None:

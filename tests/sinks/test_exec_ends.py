@@ -87,5 +87,5 @@ def test_one_that_was_cancelled_in_the_moment_it_began_is_ended_at_once(
         child.kill()  # by the event loop, between the two steps of the thread
         return process
 
-    monkeypatch.setattr(child_module.subprocess, "Popen", beginning)
+    monkeypatch.setattr(subprocess, "Popen", beginning)
     assert child.run_to_end().code == -9

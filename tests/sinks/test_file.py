@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from gateway import Http, Unavailable, to_document
 from gateway.testing import SinkPromises, cases, delivery, event
-from plugins.sinks import append_file
 from plugins.sinks.file import FileOptions, JsonLines
 from tests.sinks.written_lines import lines, names, writing
 
@@ -86,7 +85,7 @@ async def test_each_line_is_one_write_and_a_batch_one_fsync(tmp_path: Path, monk
     async with writing(path) as sink:
         await sink.deliver(delivery())
         for name in ("write", "fsync"):
-            monkeypatch.setattr(append_file.os, name, watched(name))
+            monkeypatch.setattr(os, name, watched(name))
         await sink.deliver_batch([delivery(event(number=number)) for number in range(3)])
         assert calls == ["write"] * 3 + ["fsync"]
     calls.clear()
@@ -166,7 +165,7 @@ async def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: 
     owner = os.stat(tmp_path).st_uid
     if owner == 0:
         os.chown(tmp_path, 12345, -1)
-    monkeypatch.setattr(append_file.os, "geteuid", lambda: owner + 1 if owner else 0)
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1 if owner else 0)
     with pytest.raises(Unavailable, match="another user"):
         async with writing(tmp_path / "events.jsonl"):
             pass
@@ -191,7 +190,7 @@ async def test_a_full_or_broken_disk_opens_the_circuit_and_the_next_try_works(
     path = tmp_path / "events.jsonl"
     async with writing(path) as sink:
         with monkeypatch.context() as patch:
-            patch.setattr(append_file.os, "write", failing_write(number, 0))
+            patch.setattr(os, "write", failing_write(number, 0))
             with pytest.raises(Unavailable, match=os.strerror(number).lower()):
                 await sink.deliver(delivery())
         await sink.deliver(delivery())
@@ -203,7 +202,7 @@ async def test_a_line_that_did_not_fit_is_taken_back(tmp_path: Path, monkeypatch
     async with writing(path) as sink:
         await sink.deliver(delivery())
         with monkeypatch.context() as patch:
-            patch.setattr(append_file.os, "write", failing_write(errno.ENOSPC, 10))
+            patch.setattr(os, "write", failing_write(errno.ENOSPC, 10))
             with pytest.raises(Unavailable, match="no space left"):
                 await sink.deliver(delivery())
         assert len(lines(path)) == 1

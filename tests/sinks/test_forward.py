@@ -209,7 +209,8 @@ async def test_what_cannot_be_signed_is_refused_in_words() -> None:
 
 
 async def test_a_way_through_a_proxy_or_a_socket_is_not_tried_out() -> None:
-    for way in ({"proxy": "http://127.0.0.1:9"}, {"uds": "/run/app.sock"}):
+    ways: list[dict[str, Any]] = [{"proxy": "http://127.0.0.1:9"}, {"uds": "/run/app.sock"}]
+    for way in ways:
         async with forwarding("http://app.example/", **way) as sink:
             assert await sink.connect() is None
     async with ScriptedServer() as server, forwarding(server.url + "/{{ event.id }}") as sink:

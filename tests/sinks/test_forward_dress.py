@@ -224,7 +224,7 @@ async def test_mutual_tls_with_a_private_authority(tmp_path: Path) -> None:
                 rf"-----BEGIN [A-Z ]*{word}-----.*?-----END [A-Z ]*{word}-----\n", ours.read_text(), re.DOTALL
             )
             file.write_text("".join(parts))
-        apart = {"certificate": str(certificate_alone), "key": str(key_alone)}
+        apart: dict[str, Any] = {"certificate": str(certificate_alone), "key": str(key_alone)}
         async with forwarding(server.url, ca=str(authority), sign=SIGN, **apart) as sink:
             assert await sink.deliver(delivery()) == "HTTP 200"
         async with forwarding(server.url, ca=str(authority), sign=SIGN) as sink:
@@ -257,4 +257,5 @@ def test_a_duration_of_validity_is_read() -> None:
     read = Forward.Options.model_validate(
         {"url": "http://127.0.0.1:9/", "body": "huawei-live", "sign": {**AFRESH, "validity": "90s"}}
     )
-    assert read.signs[0].validity == timedelta(seconds=90)
+    scheme: Any = read.signs[0]
+    assert scheme.validity == timedelta(seconds=90)

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -89,7 +90,7 @@ async def test_the_headers_that_github_sends_are_of_the_event() -> None:
 
 
 async def test_a_media_type_and_headers_of_ones_own_go_before_githubs() -> None:
-    more = {"content_type": "application/cloudevents+json", "headers": {"X-GitHub-Event": "push"}}
+    more: dict[str, Any] = {"content_type": "application/cloudevents+json", "headers": {"X-GitHub-Event": "push"}}
     async with ScriptedServer() as server, forwarding(server.url, sign=GITHUB, **more) as sink:
         await sink.deliver(delivery())
         [got] = server.received

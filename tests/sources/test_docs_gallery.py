@@ -20,6 +20,8 @@ from gateway.testing import NOW, callback
 
 from .documented import EXAMPLES, SOURCES, source_of
 
+AT = int(NOW.timestamp())
+
 GALLERY: dict[str, tuple[dict[str, Any], Callable[[bytes], dict[str, str]], tuple[str, str | None]]] = {
     "# Daily.co": (
         {"type": "recording.ready-to-download", "id": "1", "event_ts": 1700000000.5, "payload": {"room_name": "room"}},
@@ -64,7 +66,6 @@ GALLERY: dict[str, tuple[dict[str, Any], Callable[[bytes], dict[str, str]], tupl
         ("recording.unknown", None),
     ),
 }
-AT = int(NOW.timestamp())
 
 
 def _hmac(text: bytes) -> bytes:

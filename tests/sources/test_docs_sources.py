@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,8 @@ def test_every_type_has_its_section_with_a_configuration_and_a_row_in_the_overvi
         assert name == link
         assert f"type: {name}\n" in SECTIONS[name]
         if name not in {"huawei-live", "hmac"}:
-            assert make(name).ages is (ages == "yes"), name
+            source: Any = make(name)
+            assert source.ages is (ages == "yes"), name
 
 
 def test_what_a_captured_callback_is_worth_is_said_of_every_type() -> None:

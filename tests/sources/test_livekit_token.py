@@ -68,12 +68,13 @@ def test_a_token_that_is_not_livekits_is_refused(claims: Any, head: Any, code: s
 
 def test_a_token_is_good_to_the_second_and_with_either_key() -> None:
     source = make("livekit")
-    for claims, key, position in [
+    cases: list[tuple[dict[str, Any], str, int]] = [
         ({"exp": AT - 60}, KEY, 0),
         ({"nbf": AT + 60}, KEY, 0),
         ({"nbf": None, "exp": AT + 0.5}, KEY, 0),
         ({"iss": "APIold"}, OLD_KEY, 1),
-    ]:
+    ]
+    for claims, key, position in cases:
         wanted = {name: value for name, value in {**GOOD, **claims}.items() if value is not None}
         verified = source.verify(sent(BODY, {"authorization": token(wanted, key=key)}))
         assert (verified.key, verified.trust, verified.scheme) == (position, Trust.BODY, "jwt-hs256")

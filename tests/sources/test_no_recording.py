@@ -102,7 +102,9 @@ def test_a_played_push_that_is_not_the_vendors_is_refused(
     live: Any, trick: str, refusal: Callable[..., tuple[str, str]]
 ) -> None:
     source = live.source(stream_events=True)
-    received = callback(source.play(Scene(type="PUBLISH", number=1, now=NOW, **{trick: True})))
+    tricked: dict[str, Any] = {trick: True}
+    scene = Scene(type="PUBLISH", number=1, now=NOW, **tricked)
+    received = callback(source.play(scene))
     code = {"tampered": "signature_mismatch", "expired": "signature_expired"}[trick]
     assert refusal(lambda: source.verify(received))[0] == code
 

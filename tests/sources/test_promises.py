@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 import pytest
 
 from gateway import Source
@@ -14,7 +17,15 @@ OLD_KEY = "an-older-key-that-is-still-in-use"
 
 
 class TestHuaweiLive(SourcePromises):
-    signed_fields = ("auth_timestamp", "event_type", "publish_domain", "app", "stream", "download_url", "play_url")
+    signed_fields: ClassVar[Sequence[str]] = (
+        "auth_timestamp",
+        "event_type",
+        "publish_domain",
+        "app",
+        "stream",
+        "download_url",
+        "play_url",
+    )
     credentials = ("auth_sign", "auth_timestamp")
     secrets = (KEY, OLD_KEY)
 
@@ -41,7 +52,7 @@ class TestHuaweiLiveWithExactNamesOnly(TestHuaweiLive):
 
 
 class TestHuaweiLiveByItsOlderPage(TestHuaweiLive):
-    signed_fields = ("auth_timestamp",)
+    signed_fields: ClassVar[Sequence[str]] = ("auth_timestamp",)
 
     def make_source(self) -> Source:
         options = {"keys": [KEY], "sign_type": "HMAC-SHA256-timestamp", "apps": "vip-*"}
@@ -49,7 +60,7 @@ class TestHuaweiLiveByItsOlderPage(TestHuaweiLive):
 
 
 class TestHuaweiLiveByMd5(TestHuaweiLive):
-    signed_fields = ("auth_timestamp",)
+    signed_fields: ClassVar[Sequence[str]] = ("auth_timestamp",)
 
     def make_source(self) -> Source:
         return HuaweiLive("live", HuaweiLive.Options.model_validate({"keys": [KEY], "sign_type": "MD5"}))
@@ -58,7 +69,7 @@ class TestHuaweiLiveByMd5(TestHuaweiLive):
 class TestHuaweiLiveWithThePushOfStreams(SourcePromises):
     """The vendor's other callback at the same address, with its own formula and names."""
 
-    signed_fields = ("auth_timestamp", "event", "domain", "app", "stream")
+    signed_fields: ClassVar[Sequence[str]] = ("auth_timestamp", "event", "domain", "app", "stream")
     credentials = ("auth_sign", "auth_timestamp")
     secrets = (KEY, OLD_KEY)
 
@@ -74,7 +85,7 @@ def test_a_promise_that_is_broken_is_noticed() -> None:
     """The suite must be able to fail: a source that lets everything pass breaks most of it."""
 
     class Trusting(HuaweiLive):
-        def verify(self, callback):  # type: ignore[no-untyped-def]
+        def verify(self, callback):
             from gateway import Trust, Verified
 
             callback.json()
@@ -109,12 +120,12 @@ def test_a_source_that_says_body_and_covers_less_is_noticed() -> None:
     for most, digest in ((0, b"x"), (None, b"x"), (2, b"x")):
 
         class Boasting(HuaweiLive):
-            def verify(self, callback):  # type: ignore[no-untyped-def]
+            def verify(self, callback):
                 super().verify(callback)
                 return Verified(trust=Trust.BODY, scheme="hope", seal=Seal(digest=digest, most=most))  # noqa: B023
 
         class Suite(TestHuaweiLive):
-            signed_fields = ()
+            signed_fields: ClassVar[Sequence[str]] = ()
 
             def make_source(self) -> Source:
                 return Boasting("live", HuaweiLive.Options.model_validate({"keys": [KEY]}))

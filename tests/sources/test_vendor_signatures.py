@@ -89,7 +89,7 @@ def test_a_token_in_the_body_is_the_md5_of_key_and_expiry(type: str, refusal: Co
             assert (verified.trust, verified.key, verified.validity) == (Trust.TIMESTAMP, position, 600)
     sign = hashlib.md5(f"{KEY}{expires}".encode()).hexdigest()
     good = {"sign": sign, "t": expires}
-    for change, code in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"sign": None}, "signature_missing"),
         ({"sign": ""}, "signature_missing"),
         ({"sign": [sign]}, "signature_missing"),
@@ -102,7 +102,8 @@ def test_a_token_in_the_body_is_the_md5_of_key_and_expiry(type: str, refusal: Co
         ({"t": "１７６７"}, "signature_missing"),
         ({"t": f"+{expires}"}, "signature_missing"),
         ({"t": expires + 1}, "signature_mismatch"),
-    ]:
+    ]
+    for change, code in cases:
         body = json.dumps({**good, **change}).encode()
         assert refusal(lambda body=body: source.verify(sent(body, {})))[0] == code, change  # type: ignore[misc]
 

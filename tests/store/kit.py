@@ -62,10 +62,16 @@ def settlement(lease: Lease | tuple[int, int], state: str = "delivered", **chang
     """How a lease ends: delivered, or dead or waiting with the outcome that usually goes with it."""
     delivery, token = lease if isinstance(lease, tuple) else (lease.delivery, lease.token)
     usual = {"delivered": Outcome.DELIVERED, "dead": Outcome.REFUSED, "waiting": Outcome.RETRY}[state]
-    values = {"outcome": usual, "started_at": 1000 + token, "took_ms": 5, "detail": f"{state} {token}"} | changes
+    values: dict[str, Any] = {
+        "state": state,
+        "outcome": usual,
+        "started_at": 1000 + token,
+        "took_ms": 5,
+        "detail": f"{state} {token}",
+    } | changes
     if state == "dead":
         values.setdefault("reason", "refused")
-    return Settlement(delivery=delivery, token=token, state=state, **values)
+    return Settlement(delivery=delivery, token=token, **values)
 
 
 async def take(store: Store, *events: NewEvent) -> Sequence[Accepted]:

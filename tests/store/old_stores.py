@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.store.engine import migrations
 from gateway.store.engine.dialects import WORDS
@@ -59,10 +59,11 @@ def text(version: int, backend: str) -> str:
 
 def put(session: Session, version: int) -> None:
     """Make the store of a version in an empty database."""
+    connection: Any = session.connection  # type: ignore[attr-defined]  # either database's
     with session.atomic():
         for statement in path_of(version, session.backend).read_text().split(BETWEEN):
             if statement.strip():
-                session.connection.execute(statement)  # type: ignore[attr-defined]  as it stands: `:00` is no parameter
+                connection.execute(statement)  # as it stands: `:00` is no parameter
 
 
 if __name__ == "__main__":

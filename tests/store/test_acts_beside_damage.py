@@ -10,7 +10,7 @@ from gateway.runtime.clock import FrozenClock
 from gateway.states import BulkAct
 from gateway.store.admin.admin import Actor, DeliveryFilter, StoreAdmin
 from gateway.store.admin.event_search import EventFilter
-from gateway.store.admin.job_rows import JobRow
+from gateway.store.admin.job_rows import JobOptions, JobRow
 from tests.store.conftest import Opener
 from tests.store.kit import event, new, take
 from tests.store.test_damaged_page import PAGE, damage, damage_leaf
@@ -33,7 +33,7 @@ async def file(tmp_path: Path, open_at: Opener) -> Path:
     return file
 
 
-def _whole(admin: StoreAdmin, act: BulkAct, wanted: DeliveryFilter | EventFilter, **options: object) -> JobRow:
+def _whole(admin: StoreAdmin, act: BulkAct, wanted: DeliveryFilter | EventFilter, options: JobOptions) -> JobRow:
     _, upto = admin.preview(wanted)
     id = admin.start_job(act, wanted, upto=upto, options=options, pause_us=0, actor=ACTOR, holder="h")
     for _ in range(100):
@@ -59,14 +59,14 @@ def test_a_job_goes_round_a_page_of_events(
     clock: FrozenClock,
     act: BulkAct,
     wanted: DeliveryFilter | EventFilter,
-    options: dict[str, object],
+    options: JobOptions,
     spoiled: int,
 ) -> None:
     damage_leaf(file, event(spoiled).id)
     with StoreAdmin(f"sqlite:///{file}", clock=clock) as admin:
         shown = len(admin.events(limit=200))
         assert NUMBER - 10 <= shown < NUMBER
-        job = _whole(admin, act, wanted, **options)
+        job = _whole(admin, act, wanted, options)
     assert job.state == "done", job.result
     assert shown <= job.done + job.failed <= NUMBER  # a delivery whose event cannot be read can still be moved
     assert job.failed <= (16 if act == "erase" else 0)  # what goes from a page next to it would be joined with it
@@ -76,7 +76,7 @@ def test_a_job_goes_round_a_page_of_events(
 def test_an_event_whose_content_lies_on_it_is_the_one_that_could_not_be(file: Path, clock: FrozenClock) -> None:
     damage(file, b"7")
     with StoreAdmin(f"sqlite:///{file}", clock=clock) as admin:
-        job = _whole(admin, "erase", EventFilter())
+        job = _whole(admin, "erase", EventFilter(), {})
         assert (job.state, job.done, job.failed) == ("done", NUMBER - 1, 1)
         assert job.result == f"{NUMBER - 1} done, 1 could not be"
         assert [row.subject for row in admin.events(limit=200)] == [event(7).subject]
@@ -100,9 +100,9 @@ def test_on_postgresql_too(
     clock: FrozenClock,
     act: BulkAct,
     wanted: DeliveryFilter | EventFilter,
-    options: dict[str, object],
+    options: JobOptions,
 ) -> None:
     with StoreAdmin(url, clock=clock) as admin:
-        job = _whole(admin, act, wanted, **options)
+        job = _whole(admin, act, wanted, options)
     assert job.state == "done", job.result
     assert EVENTS - len(lost) <= job.done <= EVENTS

@@ -24,7 +24,7 @@ async def test_what_is_to_be_done_apart_is_outside_of_a_transaction_whoever_come
     monkeypatch.setattr(write_queue, "BACKGROUND_SECONDS", 0.0)
     with held_up(store):
         apart = store._writer.put_background(lambda session: session.under_way, apart=True)
-        others = [store.accept([new(1)]), store._writer.enqueue(lambda session: session.under_way)]
+        others = store.accept([new(1)]), store._writer.enqueue(lambda session: session.under_way)
     accepted, under_way = await asyncio.gather(*others)
     assert (len(accepted), under_way, await apart) == (1, True, False)
 

@@ -23,7 +23,8 @@ async def test_a_backup_that_cannot_be_written_to_its_end_leaves_nothing(
     def no_room(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(*((transfers, "sync_path") if full == "part" else (Path, "rename")), no_room)
+    place, name = (transfers, "sync_path") if full == "part" else (Path, "rename")
+    monkeypatch.setattr(place, name, no_room)
     with pytest.raises(StoreError, match=r"backup cannot be written: No space left on device"):
         transfers.backup(parse_address(url), tmp_path / "backup", silent)
     assert [name for name in os.listdir(tmp_path) if name.startswith("backup")] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import structlog
@@ -45,7 +46,8 @@ def test_listings_and_paging_go_round_it(url: str, lost: set[int], clock: Frozen
     rest = [n for n in range(EVENTS, 0, -1) if n not in lost]
     with StoreAdmin(url, clock=clock) as admin:
         assert [row.seq for row in admin.events(limit=200)] == rest
-        for asked in ({"stream": "s*"}, {"type": "*"}, {"state": "waiting"}):
+        filters: list[dict[str, Any]] = [{"stream": "s*"}, {"type": "*"}, {"state": "waiting"}]
+        for asked in filters:
             assert [row.seq for row in admin.events(limit=200, **asked)] == rest, asked
         assert [row.id for row in admin.deliveries(limit=200)] == rest
         assert [row.id for row in admin.deliveries(limit=200, type="*")] == rest

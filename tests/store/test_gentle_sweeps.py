@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.runtime.clock import FrozenClock
 from gateway.store.engine import sweep
-from gateway.store.engine.session import Columns, Session
+from gateway.store.engine.session import Columns
 from gateway.store.sqlite.session import SqliteSession
 from gateway.store.store import Store
 from tests.store.conftest import Opener
@@ -44,7 +45,7 @@ async def test_a_log_that_cannot_be_moved_stops_no_sweep(
 ) -> None:
     moves: list[str] = []
 
-    def refuse(session: Session, sql: str, values: Mapping[str, object] | None = None) -> Sequence[Columns]:
+    def refuse(session: SqliteSession, sql: str, values: Mapping[str, object] | None = None) -> Sequence[Columns]:
         if "wal_checkpoint" in sql:
             moves.append(sql)
             raise sqlite3.OperationalError("database or disk is full")
@@ -66,7 +67,7 @@ async def test_while_callbacks_come_it_rests_after_each_step(
         rests.append(seconds)
 
     store = await old(opened, url, clock, 600)
-    monkeypatch.setattr(sweep.asyncio, "sleep", rest)
+    monkeypatch.setattr(asyncio, "sleep", rest)
     await take(store, new(1))
     assert await store.sweep() == 600
     assert len(rests) >= 4
@@ -81,7 +82,7 @@ async def test_where_no_callback_came_it_does_not_rest(
         raise AssertionError("nobody waits for it")
 
     store = await old(opened, url, clock, 200)
-    monkeypatch.setattr(sweep.asyncio, "sleep", rest)
+    monkeypatch.setattr(asyncio, "sleep", rest)
     assert await store.sweep() == 200
 
 
@@ -109,7 +110,7 @@ async def test_a_pass_that_lasts_rests_no_longer_than_it_works(
     monkeypatch.setattr(sweep, "HURRY_SECONDS", hurry)
     monkeypatch.setattr(sweep, "REST_TIMES", 1000.0)
     monkeypatch.setattr(sweep, "REST_SECONDS_MAX", 10_000.0)
-    monkeypatch.setattr(sweep.asyncio, "sleep", rest)
+    monkeypatch.setattr(asyncio, "sleep", rest)
     await take(store, new(1))
     await store.sweep()
     assert rests

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -32,8 +31,8 @@ async def claim(store: Store, most: int = 20, **options: Any) -> GroupClaim:
     return await store.claim_group("app", most, LEASE, WINDOW, **options)
 
 
-def streams(claimed: GroupClaim) -> Sequence[str | None]:
-    return [lease.event.stream for lease in claimed.leases]
+def streams(claimed: GroupClaim) -> list[str]:
+    return [str(lease.event.stream) for lease in claimed.leases]
 
 
 def later(clock: FrozenClock, seconds: float) -> None:

@@ -89,5 +89,6 @@ async def test_events_of_a_state_beside_a_page_of_deliveries(
 ) -> None:
     await _fill(postgres_url, open_at)
     with spoiled(postgres_url, "deliveries", 1) as (url, lost), StoreAdmin(url, clock=clock) as admin:
-        for said in ({}, {"state": "waiting"}, {"state": "waiting", "type": "*"}):
+        filters: list[dict[str, Any]] = [{}, {"state": "waiting"}, {"state": "waiting", "type": "*"}]
+        for said in filters:
             assert [row.seq for row in admin.events(limit=200, **said)] == _descending(ALL - lost), said

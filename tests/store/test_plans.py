@@ -143,7 +143,7 @@ def test_on_sqlite_a_write_of_a_row_makes_no_table_of_its_own(lite: SqliteBulk, 
 
 
 def test_the_settlement_by_position_is_the_one_by_name() -> None:
-    row = (*SettleIn(*range(14)), "now")  # type: ignore[arg-type]
+    row = (*SettleIn(*range(14)), "now")
     named = dict(zip((*SettleIn._fields, "now"), row, strict=True))
     for text, by_position, pick in (
         (sql.SETTLE, leases._SETTLE, leases._SETTLE_VALUES),

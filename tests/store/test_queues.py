@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from gateway.runtime.clock import FrozenClock
 from gateway.store.records import Lease, Rank
@@ -13,7 +14,7 @@ from tests.store.kit import LEASE, new, settlement, table, take
 KEY = "owner 1"
 
 
-def shown(url: str) -> list[tuple[object, ...]]:
+def shown(url: str) -> list[tuple[Any, ...]]:
     return sorted(table(url, "id, state, rank, attempts, order_key", "deliveries"))
 
 

@@ -7,6 +7,7 @@ import asyncio
 from gateway.model import FILE_COMPLETED, FILE_STARTED, RECORDING_STARTED
 from gateway.store.engine.session import Session
 from gateway.store.outbox import recording_joins
+from gateway.store.records import NewEvent
 from gateway.store.store import Store
 from tests.store.kit import beside, new, take
 from tests.store.recording_kit import WHOLE, follow_all, of, there
@@ -33,14 +34,14 @@ def statements(url: str) -> int:
 
 
 async def test_a_step_is_as_many_statements_with_thirty_times_the_events(store: Store, url: str) -> None:
-    def events(streams: int, kind: str) -> list[object]:
-        return [of(*one, stream=f"{kind}{n}", job_id=f"job{n}") for n in range(streams) for one in WHOLE]
+    def events(streams: int, kind: str) -> list[NewEvent]:
+        return [new(of(*one, stream=f"{kind}{n}", job_id=f"job{n}")) for n in range(streams) for one in WHOLE]
 
-    await take(store, *map(new, events(1, "first")))
+    await take(store, *events(1, "first"))
     few = statements(url)
-    await take(store, *map(new, events(30, "new")))
+    await take(store, *events(30, "new"))
     assert statements(url) == few
-    await take(store, *map(new, events(30, "new")))  # of recordings that are there already
+    await take(store, *events(30, "new"))  # of recordings that are there already
     assert statements(url) <= few + 1
     assert len(there(url)) >= 31
 

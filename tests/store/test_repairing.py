@@ -146,7 +146,7 @@ async def test_a_reading_that_fails_is_told_and_the_next_one_works(store: Store)
     with pytest.raises(StoreUnavailable, match="cannot be read"):
         await store._backend.reader.ask(lambda session: session.rows("SELECT nonsense FROM nowhere"))
     with pytest.raises(KeyError):
-        await store._backend.reader.ask(lambda session: {}["ours"])
+        await store._backend.reader.ask(lambda session: dict[str, str]()["ours"])
     assert await store.due() == []
 
 

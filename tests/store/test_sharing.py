@@ -10,6 +10,7 @@ import pytest
 
 from gateway.errors import StoreUnavailable
 from gateway.runtime.clock import FrozenClock
+from gateway.store.postgres.session import PostgresSession
 from gateway.store.records import Held
 from gateway.store.store import Store
 from tests.patience import PATIENCE_S
@@ -179,6 +180,7 @@ async def test_an_outcome_whose_event_is_erased_at_that_moment_is_only_lost(open
     await take(store, new(1, "app"), new(2, "app"))
     leases = await store.claim("app", 2, LEASE)
     with beside(postgres_url) as session, beside(postgres_url) as onlooker:
+        assert isinstance(session, PostgresSession)
         session.connection.execute("BEGIN")  # as `events erase` does, which has not committed when the outcomes come
         session.change("DELETE FROM events WHERE id = :id", {"id": leases[0].event.id})
         settled = store.settle([settlement(lease) for lease in leases])

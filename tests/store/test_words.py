@@ -177,9 +177,9 @@ def test_a_damaged_file_is_called_damaged_and_the_way_out_is_named(folder: Path)
     with pytest.raises(StoreError, match=r"damaged.*recover"):
         SqliteSession(file, "writer")
     error = sqlite3.DatabaseError("database disk image is malformed")
-    error.sqlite_errorname = "SQLITE_CORRUPT_INDEX"  # type: ignore[misc]
+    error.sqlite_errorname = "SQLITE_CORRUPT_INDEX"
     assert explain(error).startswith("a page of the file is damaged")
-    error.sqlite_errorname = "SQLITE_CONSTRAINT"  # type: ignore[misc]
+    error.sqlite_errorname = "SQLITE_CONSTRAINT"
     assert explain(error) == "SQLITE_CONSTRAINT"  # and not its text, which may hold a value
 
 

@@ -29,7 +29,7 @@ def broken(session: Bulk) -> BaseException:
     if session.backend == "sqlite":
         error: Any = sqlite3.OperationalError("database or disk is full")
         error.sqlite_errorname = "SQLITE_FULL"
-        return error  # type: ignore[no-any-return]
+        return error
     return psycopg.errors.DiskFull("could not extend file")
 
 
@@ -38,7 +38,7 @@ def cut(session: Bulk) -> BaseException:
     if session.backend == "sqlite":
         error: Any = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorname = "SQLITE_IOERR_WRITE"
-        return error  # type: ignore[no-any-return]
+        return error
     session.close()
     return psycopg.OperationalError("server closed the connection unexpectedly")
 
@@ -103,9 +103,15 @@ async def test_an_error_of_our_own_hurts_only_its_item_and_the_writer_lives(stor
         raise KeyError("ours")
 
     with held_up(store):
-        futures = [store.accept([new(1)]), store._writer.enqueue(bug), store.accept([new(2)])]
+        futures: list[asyncio.Future[Any]] = [
+            store.accept([new(1)]),
+            store._writer.enqueue(bug),
+            store.accept([new(2)]),
+        ]
     first, second, third = await asyncio.gather(*futures, return_exceptions=True)
     assert isinstance(second, ItemRefused)
+    assert isinstance(first, list)
+    assert isinstance(third, list)
     assert first[0].new
     assert third[0].new
 

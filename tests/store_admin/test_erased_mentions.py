@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -103,15 +104,13 @@ async def test_an_answer_that_is_kept_for_a_repeat_is_taken_back_and_not_done_ag
     await take(store, new(event(1, stream=stream), "app"))
     answers = [json.dumps({"filter": {"stream": stream}}, ensure_ascii=ascii).encode() for ascii in (True, False)]
     for number, body in enumerate([*answers, b'{"of": "another"}']):
-        await store.write(lambda session, name=str(number): idempotency_keys.note_request(session, "t", name, "d"))
-        await store.write(
-            lambda session, name=str(number), body=body: idempotency_keys.keep_answer(session, "t", name, 200, body)
-        )
+        name = str(number)
+        await store.write(partial(idempotency_keys.note_request, token="t", name=name, digest="d"))
+        await store.write(partial(idempotency_keys.keep_answer, token="t", name=name, status=200, body=body))
     admin.erase(ONE)
     assert CANARY not in everything(url)
     known = [
-        await store.write(lambda session, name=str(n): idempotency_keys.note_request(session, "t", name, "d"))
-        for n in range(3)
+        await store.write(partial(idempotency_keys.note_request, token="t", name=str(n), digest="d")) for n in range(3)
     ]
     assert [one.status for one in known if one is not None] == [410, 410, 200]
     assert json.loads(known[0].body)["code"] == "erased" if known[0] else False

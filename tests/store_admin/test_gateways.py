@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gateway.admin.news_exchange import NewsExchange
 from gateway.admin.stream import LiveHub, NewsFilter, message_of
@@ -41,7 +41,13 @@ async def test_a_gateway_that_serves_is_named_with_its_start_and_one_that_stoppe
 async def test_what_is_new_is_read_above_a_key_with_every_filter(store: Store, admin: StoreAdmin) -> None:
     await accept(store, *[wanted(an_event(number=number)) for number in range(4)])
     seqs = [row.seq for row in admin.events()]
-    for filters in ({}, {"type": "recording.*"}, {"source": "live", "stream": "stream-*"}, {"state": "waiting"}):
+    asked: list[dict[str, Any]] = [
+        {},
+        {"type": "recording.*"},
+        {"source": "live", "stream": "stream-*"},
+        {"state": "waiting"},
+    ]
+    for filters in asked:
         assert [row.seq for row in admin.events(after=seqs[1], **filters)] == seqs[:1]
     assert admin.events(after=seqs[0]) == []
     assert admin.events(after=seqs[1], type="recording.started") == []
@@ -90,7 +96,7 @@ async def test_news_are_read_only_where_another_may_have_told_some(store: Store,
         questions.append(question)
         return await ask(question)
 
-    store.ask = asked  # type: ignore[method-assign]
+    store.ask = asked  # type: ignore[assignment,method-assign]
     with hub.place(None):
         await exchange.stand_at_newest()
         exchange.hurry()

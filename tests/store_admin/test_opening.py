@@ -255,7 +255,7 @@ def test_between_two_changes_the_admin_side_gives_way_to_the_gateway(tmp_path: P
     pauses: list[float] = []
     with StoreAdmin(f"sqlite:///{tmp_path}/g.db") as admin:
         admin.migrate()
-        admin._connections._sleep = pauses.append
+        admin._connections._sleep = pauses.append  # type: ignore[assignment]
         for _ in range(20):
             admin.pause("app")
             admin.resume("app")

@@ -145,7 +145,8 @@ async def test_a_search_that_finds_nothing_ends_early_and_goes_on_from_there(
 def acts(session: Bulk) -> None:
     for n in range(500):
         audit.begin_act(
-            session, AuditEntry(actor=Actor(f"user{n % 3}", "here"), act=f"sinks kind{n % 2}", target=str(n))
+            session,
+            AuditEntry(actor=Actor(f"user{n % 3}", "here"), act=("sinks pause", "sinks resume")[n % 2], target=str(n)),
         )
 
 

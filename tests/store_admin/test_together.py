@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -46,15 +47,14 @@ async def test_people_and_lanes_work_on_the_same_streams_without_harm(
             if not rows:
                 continue
             row = chance.choice(rows)
-            act = chance.choice(
-                [
-                    lambda row=row: admin.cancel(row.id),
-                    lambda row=row: admin.retry(row.id),
-                    lambda row=row: admin.replay(row.event_ref, sinks=SINKS),
-                    lambda row=row: admin.erase(row.event_ref),
-                    lambda: admin.move("late", "ops"),
-                ]
-            )
+            acts: list[Callable[[], object]] = [
+                partial(admin.cancel, row.id),
+                partial(admin.retry, row.id),
+                partial(admin.replay, row.event_ref, sinks=SINKS),
+                partial(admin.erase, row.event_ref),
+                partial(admin.move, "late", "ops"),
+            ]
+            act = chance.choice(acts)
             try:
                 act()
             except NotFound:  # another act erased it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,7 @@ async def test_an_earlier_act_that_asked_for_what_is_erased_keeps_only_a_hash_of
     entry = AuditEntry(actor=ME, act="events replay", filter={name: f"*{CANARY}*", "type": "recording.*"})
     kept = AuditEntry(actor=ME, act="events replay", filter={name: "another"})
     for one in (entry, kept):
-        await store._writer.enqueue(lambda session, one=one: audit.begin_act(session, one))
+        await store._writer.enqueue(partial(audit.begin_act, entry=one))
     admin.erase(ONE, ids=same)
     filters = [row.filter for row in admin.audit() if row.act == "events replay"]
     assert CANARY not in str(filters)

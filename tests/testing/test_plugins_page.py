@@ -188,7 +188,7 @@ async def test_a_playlist_is_not_copied_as_if_it_were_the_recording(name: str, g
             both = event(
                 trust=Trust.FIELDS, files=(list_, gateway.File(format="mp4", download_url=server.url + "/b.mp4"))
             )
-            assert (await sink.deliver(delivery(both))).endswith("-1.mp4; 1 playlists left out")
+            assert str(await sink.deliver(delivery(both))).endswith("-1.mp4; 1 playlists left out")
             assert [found.read_bytes() for found in tmp_path.iterdir()] == [b"a recording"]  # noqa: ASYNC240
 
 
@@ -197,7 +197,8 @@ def test_the_configuration_of_the_copies_loads(gallery: Path) -> None:
     file = gallery / "copies.yaml"
     file.write_text(block)
     file.chmod(0o600)
-    assert load(file, environ={}).settings.sinks["copies"].options.max_bytes == 64 * 2**20
+    options: Any = load(file, environ={}).settings.sinks["copies"].options
+    assert options.max_bytes == 64 * 2**20
 
 
 async def test_every_delivery_leaves_a_line(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,8 +50,8 @@ async def test_every_call_of_send_is_another_callback_unless_it_is_numbered() ->
 
 async def test_a_tampered_and_an_expired_callback_are_refused_at_the_door() -> None:
     async with running(CONFIG) as gateway:
-        for how, code in (({"tampered": True}, "signature_mismatch"), ({"expired": True}, "signature_expired")):
-            answer = await gateway.send(**how)
+        for code in ("signature_mismatch", "signature_expired"):
+            answer = await gateway.send(tampered=code == "signature_mismatch", expired=code == "signature_expired")
             assert (answer.status, answer.json()["code"]) == (401, code)
             assert answer.headers["content-type"] == "application/problem+json"
         assert (await gateway.post(b"{", source="live")).status == 400

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -67,13 +67,13 @@ class Signed(Source):
 
 
 class TestSigned(SourcePromises):
-    signed_fields = ("id", "by")
+    signed_fields: ClassVar[Sequence[str]] = ("id", "by")
     credentials = ("x-signature",)
     secrets = (KEY,)
     expires = False
 
     def make_source(self) -> Source:
-        return Signed("live", SignedOptions())
+        return Signed("live", SignedOptions.model_validate({}))
 
 
 class SignedForm(Signed):
@@ -88,7 +88,7 @@ class SignedForm(Signed):
 
 
 class TestSignedForm(TestSigned):
-    signed_fields = ()
+    signed_fields: ClassVar[Sequence[str]] = ()
 
     def make_source(self) -> Source:
-        return SignedForm("live", SignedOptions())
+        return SignedForm("live", SignedOptions.model_validate({}))

@@ -55,8 +55,8 @@ _LEAVES = _SPELT | st.sampled_from(
 @st.composite
 def _objects(draw: st.DrawFn, values: st.SearchStrategy[str]) -> str:
     """An object whose keys may be there twice, in other spellings and with white space anywhere."""
-    pairs = draw(st.lists(st.tuples(_SPELT, values), max_size=4))
-    if pairs and draw(st.booleans()):
+    pairs: list[tuple[str, str]] = draw(st.lists(st.tuples(_SPELT, values), max_size=4))
+    if pairs and bool(draw(st.booleans())):
         pairs.append((draw(st.sampled_from(pairs))[0], draw(values)))
     space = draw(_SPACES)
     return "{" + ",".join(f"{key}{space}:{space}{value}" for key, value in pairs) + "}"

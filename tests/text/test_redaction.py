@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import quote, quote_plus
 
@@ -35,7 +36,7 @@ def knowing(*secrets: str) -> Redactor:
     return redactor
 
 
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[str], str]] = {
     "raw": lambda text: text,
     "percent": lambda text: quote(text, safe=""),
     "percent, slashes kept": quote,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -130,7 +131,8 @@ def test_the_names_of_what_was_repaired_are_bounded() -> None:
 
 def test_before_repair_verification_sees_the_escapes_and_no_doubled_key() -> None:
     said = decode_document(b'{"a":"\\ud800\\u0000","n":1e999,"d":{"x":1,"x":2,"y":3},"z":"\\ud83d\\ude00"}')
-    escaped, raw = said.original(escape=True), said.original(escape=False)
+    escaped: Any = said.original(escape=True)
+    raw = said.original(escape=False)
     assert (escaped["a"], raw["a"], escaped["n"]) == ("\\ud800\\u0000", "\ud800\0", "1e999")
     assert escaped["z"] == "😀"
     assert escaped["d"]["y"] == 3

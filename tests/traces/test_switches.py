@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -161,7 +162,8 @@ async def test_spans_that_cannot_be_made_are_no_reason_to_refuse_a_callback(
         def broken(*args: object, **more: object) -> None:
             raise RuntimeError("the library's own mistake")
 
-        monkeypatch.setattr(gateway.gateway.traces._tracer, "start_span", broken)
+        traces: Any = gateway.gateway.traces
+        monkeypatch.setattr(traces._tracer, "start_span", broken)
         assert (await gateway.send()).status == 200
         assert len(gateway.delivered()) == 1
 

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
@@ -15,9 +15,12 @@ from typing import Any
 import uvloop
 
 from gateway.errors import Malformed, Problem
+from gateway.fields.network_set import IpNetwork
 from gateway.plugin import Callback
+from gateway.reload import Reloaded
 from gateway.runtime.clock import FrozenClock
 from gateway.runtime.metrics import Metrics
+from gateway.store.admin.audit import Actor
 from gateway.web.listener_limits import ListenerLimits
 from gateway.web.listeners import Addresses, ServingEnd, serving
 from gateway.web.stop import Stop
@@ -39,7 +42,8 @@ class Answer:
 class Entry:
     name: str
     media_types: tuple[str, ...] = ()
-    allow_from: tuple[Any, ...] = ()
+    allow_from: Sequence[IpNetwork] = ()
+    max_body: int | None = None
 
 
 def settings(**changes: Any) -> Any:
@@ -87,6 +91,8 @@ class Behind:
         self.opening: Callable[[], Awaitable[None]] | None = None
         self.closing: Callable[[], Awaitable[None]] | None = None
         self.life: list[str] = []
+        self.token_place = "nowhere"
+        self.admin: Any = None
 
     async def open(self) -> None:
         if self.opening is not None:
@@ -95,6 +101,12 @@ class Behind:
 
     def stop(self) -> None:
         self.stopping = True
+
+    async def reload(self, actor: Actor) -> Reloaded:
+        raise AssertionError("no test reloads it")
+
+    async def watch(self) -> None:
+        raise AssertionError("no test lets it watch")
 
     async def close(self, grace: float | None = None) -> None:
         if self.closing is not None:
@@ -243,5 +255,5 @@ SHORT = ListenerLimits(
 """Deadlines that a test can see pass."""
 
 
-def networks(*texts: str) -> list[Any]:
+def networks(*texts: str) -> list[IpNetwork]:
     return [ipaddress.ip_network(text) for text in texts]

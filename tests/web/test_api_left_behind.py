@@ -103,7 +103,7 @@ def test_what_a_stored_event_would_be_sent_as_is_asked_by_its_name(served: Serve
 
 def test_a_gateway_that_has_ended_says_so_to_whom_still_asks(tmp_path_factory: pytest.TempPathFactory) -> None:
     with serve(tmp_path_factory.mktemp("ended")) as ended:
-        admin = ended.behind.admin  # type: ignore[attr-defined]
+        admin = ended.behind.admin
         ended.ask()
         ended.result()
     with pytest.raises(StoreUnavailable, match="the gateway is stopping"):

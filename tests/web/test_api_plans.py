@@ -124,12 +124,13 @@ def scanned(session: Session, text: str, values: Any) -> set[str]:
             name
             for (name,) in session.rows("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '% WHERE %'")
         }
-        plan = [str(row[3]) for row in session.connection.execute(f"EXPLAIN QUERY PLAN {text}", values)]
-        scans = [line for line in plan if line.startswith("SCAN") and line.split()[-1] not in few]
+        lines = [str(row[3]) for row in session.connection.execute(f"EXPLAIN QUERY PLAN {text}", values)]
+        scans = [line for line in lines if line.startswith("SCAN") and line.split()[-1] not in few]
         named = {alias: table for table, alias in re.findall(rf"\b({'|'.join(sorted(LARGE))}) (?:AS )?(\w+)", text)}
         return {named.get(line.split()[1], line.split()[1]) for line in scans} & LARGE
     assert isinstance(session, PostgresSession)
     plan = session._execute(f"EXPLAIN (FORMAT JSON) {text}".encode(), values).fetchone()
+    assert plan is not None
     return {node["Relation Name"] for node in nodes(plan[0]) if node.get("Node Type") == "Seq Scan"} & LARGE
 
 

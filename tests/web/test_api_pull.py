@@ -141,7 +141,7 @@ def test_a_store_that_goes_away_during_a_wait_is_said_in_the_answer_that_has_beg
 def test_only_a_pull_sink_that_is_there_now_is_fetched_from(served: Served, sink: str, status: int, code: str) -> None:
     """A token lists no other one; a reload may change that between the look at the token and the lease."""
     with pytest.raises(GatewayError) as raised:
-        served.behind.admin.pull.lane(sink)  # type: ignore[attr-defined]
+        served.behind.admin.pull.lane(sink)
     answer = refusal(raised.value)
     assert (answer.status_code, json.loads(bytes(answer.body))["code"]) == (status, code)
 

@@ -134,7 +134,7 @@ def test_a_refused_callback_is_whole_to_whom_may_operate_and_that_is_written_dow
 
 def test_the_overview_counts_what_came_what_left_and_what_was_refused(served: Served) -> None:
     until(served, "/events?state=delivered", lambda page: len(page["items"]) == 3)
-    run_in(served, served.behind.admin._teller._store_counts())  # type: ignore[attr-defined]
+    run_in(served, served.behind.admin._teller._store_counts())
     seen = ask(served, "/overview?window=1h").json()
     assert seen["last_1h"]["arrived"] == 3
     assert seen["last_1h"]["refused"] == {"signature_missing": 1}

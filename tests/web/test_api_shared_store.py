@@ -22,7 +22,7 @@ def test_either_gateway_counts_steers_and_tells_what_happens_at_the_other(tmp_pa
         fill(one, 3)
         paused(other)
         until(other, "/deliveries?state=waiting", lambda page: len(page["items"]) == 3)
-        run_in(one, one.behind.admin._teller._store_counts())  # type: ignore[attr-defined]
+        run_in(one, one.behind.admin._teller._store_counts())
         seen = ask(other, "/overview").json()
         assert (seen["last_1h"]["arrived"], seen["gateways"]) == (3, 2)
         job = bulk(other, {"act": "cancel", "filter": {"sink": "gone"}, "rate": "1000/s"})

@@ -151,10 +151,14 @@ async def test_32_streams_hold_one_ring_and_a_slow_one_is_told_what_it_missed() 
     assert [message async for message in news] == []
 
 
+async def _nothing(id: int) -> tuple[list[LiveRow], int]:
+    raise AssertionError("all of it is here")
+
+
 async def test_news_that_are_there_together_go_out_in_one_piece_and_in_bounded_ones() -> None:
     hub = LiveHub()
     hub.feed([row(n) for n in range(1, 1 + RING_ROWS)])
-    news = hub.follow(NewsFilter(), 1, earlier=lambda id: None)
+    news = hub.follow(NewsFilter(), 1, earlier=_nothing)
     pieces: list[bytes] = []
     told = f"id: {RING_ROWS}\n".encode()
 
@@ -242,7 +246,7 @@ async def test_news_that_the_store_has_no_longer_are_passed_over() -> None:
         assert id == 3
         return [], 0
 
-    following = hub.follow(NewsFilter(), 3, earlier=nothing)
+    following: Any = hub.follow(NewsFilter(), 3, earlier=nothing)
     assert await anext(following) == Message()
     coming = asyncio.ensure_future(anext(following))
     await asyncio.sleep(0)

@@ -116,7 +116,7 @@ def test_the_defaults_named_are_those_of_the_configuration() -> None:
 
 
 def test_a_status_without_a_name_has_a_title_all_the_same() -> None:
-    problem = Problem(499, "x", "y\r\nX-Evil: 1\ud800")
+    problem = Problem(499, "stopping", "y\r\nX-Evil: 1\ud800")
     assert json.loads(problems.body(problem))["title"] == "Error"
     head = problems.wire(problem).partition(b"\r\n\r\n")[0]
     assert b"Evil" not in head

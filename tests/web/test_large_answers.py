@@ -11,7 +11,8 @@ import pytest
 from gateway.app import Gateway
 from gateway.config.load import load
 from gateway.web.api import responses
-from gateway.web.pages import story, visit
+from gateway.web.pages import story
+from gateway.web.pages.render import render
 from tests.running import Player
 from tests.web.doors import Served
 from tests.web.pages.browser import OPERATE, Browser
@@ -29,7 +30,7 @@ def test_no_answer_and_no_page_is_written_by_the_loop(tmp_path: Path, monkeypatc
         return work
 
     monkeypatch.setattr(responses, "_written", watched("answer", responses._written))
-    monkeypatch.setattr(visit, "render", watched("page", visit.render))
+    monkeypatch.setattr("gateway.web.pages.visit.render", watched("page", render))
     monkeypatch.setattr("gateway.web.pages.events.story_of", watched("story", story.story_of))
     path = tmp_path / "gateway.yaml"
     path.write_text(CONFIG)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.web import listener_limits
 from gateway.web.listener_limits import TooFewDescriptors, reserve_descriptors
 from gateway.web.sockets import CannotListen, bind
 
@@ -151,7 +150,7 @@ def test_a_socket_that_cannot_be_asked_is_an_error(folder: Path, monkeypatch: py
 
 
 def test_too_few_descriptors_stop_the_start_with_a_clear_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener_limits.resource, "getrlimit", lambda kind: (64, 256))
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (64, 256))
     with pytest.raises(TooFewDescriptors) as raised:
         reserve_descriptors(1200)
     text = str(raised.value)
@@ -162,15 +161,15 @@ def test_too_few_descriptors_stop_the_start_with_a_clear_text(monkeypatch: pytes
 
 @pytest.mark.parametrize("limit", [(1200, 1200), (resource.RLIM_INFINITY, resource.RLIM_INFINITY)])
 def test_enough_descriptors_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch, limit: tuple[int, int]) -> None:
-    monkeypatch.setattr(listener_limits.resource, "getrlimit", lambda kind: limit)
-    monkeypatch.setattr(listener_limits.resource, "setrlimit", lambda *args: pytest.fail("the limit was changed"))
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: limit)
+    monkeypatch.setattr(resource, "setrlimit", lambda *args: pytest.fail("the limit was changed"))
     reserve_descriptors(1200)
 
 
 @pytest.mark.parametrize("hard", [4096, resource.RLIM_INFINITY])
 def test_a_soft_limit_is_raised_where_that_is_allowed(monkeypatch: pytest.MonkeyPatch, hard: int) -> None:
     raised: list[object] = []
-    monkeypatch.setattr(listener_limits.resource, "getrlimit", lambda kind: (256, hard))
-    monkeypatch.setattr(listener_limits.resource, "setrlimit", lambda kind, values: raised.append(values))
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, values: raised.append(values))
     reserve_descriptors(1200)
     assert raised == [(1200, hard)]

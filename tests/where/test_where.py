@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -229,21 +230,22 @@ def test_no_text_does_anything_but_compile_or_be_refused(text: str) -> None:
 
 
 def test_what_is_absent_is_absent() -> None:
-    document = present(sample("recording.started", format=None))
+    document: Any = present(sample("recording.started", format=None))
     assert "format" not in document["data"]
     assert "error" not in document["data"]
     assert "time" not in document
 
 
 def test_an_empty_list_and_an_empty_extra_are_there() -> None:
-    document = present(sample("recording.started"))
+    document: Any = present(sample("recording.started"))
     assert (document["data"]["files"], document["data"]["problems"], document["data"]["extra"]) == ([], [], {})
     assert not says("event.data.files.exists(f, true)", sample("recording.started"))
 
 
 def test_an_object_of_nothing_is_absent_and_a_file_of_nothing_is_there() -> None:
     event = sample("recording.file.completed", files=[File(storage=Storage()), File(storage=Storage(bucket="b"))])
-    assert present(event)["data"]["files"] == [{}, {"storage": {"bucket": "b"}}]
+    document: Any = present(event)
+    assert document["data"]["files"] == [{}, {"storage": {"bucket": "b"}}]
 
 
 @pytest.mark.parametrize("type", EVENT_TYPES)
@@ -256,7 +258,7 @@ def test_no_list_has_more_than_200_elements() -> None:
     event = sample(
         "recording.file.completed", files=[File()] * 300, extra={"list": list(range(300)), "deep": {"l": [[0] * 300]}}
     )
-    data = present(event)["data"]
+    data: Any = present(event)["data"]
     assert len(data["files"]) == len(data["extra"]["list"]) == len(data["extra"]["deep"]["l"][0]) == 200
 
 
@@ -275,7 +277,7 @@ def test_the_slowest_kind_of_allowed_expression_is_quick_on_the_largest_event() 
     import time
 
     where = compile_where("event.data.files.all(f, f.size_bytes >= 0 && f.play_url.contains('x') && f.asset_id != 'y')")
-    document = present(largest("recording.file.completed"))
+    document: Any = present(largest("recording.file.completed"))
     spent = []
     for _ in range(5):
         began = time.thread_time()

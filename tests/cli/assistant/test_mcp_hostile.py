@@ -78,7 +78,7 @@ async def test_whatever_strangers_write_is_bounded_data_without_credentials_or_u
     configured: Path, tool: str
 ) -> None:
     async with talking(configured, service=Hostile(HOSTILE)) as client:
-        answer = await client.call_tool(tool, ARGUMENTS.get(tool, {}))
+        answer = await client.call_tool(tool, dict(ARGUMENTS.get(tool, {})))
     assert set(answer.structured_content) == {"notice", "data"}, answer.structured_content
     texts = list(_texts(answer.structured_content["data"]))
     assert any(INJECTION in text for text in texts)
@@ -145,8 +145,10 @@ def test_everything_has_a_bound() -> None:
     for _ in range(50):
         deep = {"a": [deep]}
     assert "too deep" in json.dumps(bounded(deep))
-    assert bounded(list(range(60)))[-1] == f"… ({60 - ITEMS_MAX} more)"
-    assert len(bounded({str(n): n for n in range(60)})) == ITEMS_MAX + 1
+    items: Any = bounded(list(range(60)))
+    assert items[-1] == f"… ({60 - ITEMS_MAX} more)"
+    members: Any = bounded({str(n): n for n in range(60)})
+    assert len(members) == ITEMS_MAX + 1
     assert bounded("x" * 1000) == "x" * TEXT_CHARS_MAX + "… (1,000 characters)"
     assert sum(map(len, _texts(bounded([["x" * 390] * 50] * 50)))) < TOTAL_CHARS_MAX + 2501 * 30
     assert bounded({"auth_sign": "canary", "n": 1, "url": SIGNED}) == {

@@ -13,6 +13,7 @@ import pytest
 from gateway import Delivery, DeliveryFailed, File, Http, Refused, Retry, Trust
 from gateway.testing import NOW, Reply, ScriptedServer
 from plugins.sinks.archive import fetch
+from plugins.sinks.archive.answer import FileVersion
 from tests.sinks.archive.conftest import Opening, archived, of
 from tests.sinks.archive.media_server import Media, MediaServer
 
@@ -111,7 +112,7 @@ def test_a_place_that_nobody_wrote_is_the_begin_of_the_file(memo: object) -> Non
 
 
 def test_a_place_is_found_again_in_its_memo() -> None:
-    place = fetch.Position(5, 9, fetch.FileVersion('"e"', None, "video/mp4"))
+    place = fetch.Position(5, 9, FileVersion('"e"', None, "video/mp4"))
     assert fetch.Position.of(place.memo()) == place
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import Any
 
 from gateway import Http
 from gateway.testing import NOW, FrozenClock
@@ -52,8 +54,8 @@ async def test_bytes_are_paid_for_in_time_and_a_pause_saves_no_more_than_a_secon
     assert not await _at_once(bandwidth.spend(1))
 
 
-async def _at_once(work: object) -> bool:
-    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+async def _at_once(work: Coroutine[Any, Any, object]) -> bool:
+    task = asyncio.ensure_future(work)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     done: bool = task.done()

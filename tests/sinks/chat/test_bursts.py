@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +88,9 @@ class Burst:
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> AsyncIterator[None]:
+def _quiet() -> Iterator[None]:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[lambda *given: ""])
-    yield  # type: ignore[misc]
+    yield
     structlog.reset_defaults()
 
 

@@ -35,7 +35,7 @@ class Place:
             import psycopg
 
             return psycopg.connect(self.url, autocommit=True)
-        import pymysql
+        import pymysql  # type: ignore[import-untyped]
 
         parts = urlsplit(self.url)
         return pymysql.connect(
@@ -96,7 +96,7 @@ def sqlite(tmp_path: Path) -> Place:
 @pytest.fixture(params=["sqlite", "postgres", "mysql"])
 def place(request: pytest.FixtureRequest) -> Place:
     """Each of the three in turn."""
-    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+    return request.getfixturevalue(request.param)
 
 
 Making = Callable[..., AbstractAsyncContextManager[Database]]

@@ -108,7 +108,7 @@ def test_two_passwords_are_one_too_many() -> None:
 
 def test_a_relative_file_is_beside_the_configuration(tmp_path: Path) -> None:
     options = Database.Options.model_validate({"url": "sqlite:///a b%3F.db"}, context={"base": tmp_path})
-    assert parse(options.url).path == tmp_path / "a b?.db"  # type: ignore[attr-defined]
+    assert parse(options.url).path == tmp_path / "a b?.db"
     assert absolute("sqlite:////abs/x.db", tmp_path) == "sqlite:////abs/x.db"
     assert absolute("sqlite:////abs/x.db", None) == "sqlite:////abs/x.db"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
 from psycopg import errors as pg
 from sqlalchemy import exc
@@ -281,9 +281,8 @@ async def test_an_error_after_close_is_a_retry(sqlite: Place) -> None:
 def test_what_is_not_installed_is_said_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from plugins.sinks.database import Database
 
-    sink = Database(
-        "db", Database.Options.model_validate({"url": "mysql://localhost/d"}), http=SimpleNamespace(), log=None
-    )  # type: ignore[arg-type]
+    read = Database.Options.model_validate({"url": "mysql://localhost/d"})
+    sink = Database("db", read, http=SimpleNamespace(), log=None)  # type: ignore[arg-type]
     assert sink.advice() == []
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "pip install '.[database]'" in sink.missing()[0]

@@ -32,7 +32,7 @@ class DatabaseCable(Cable):
 
 @pytest.fixture(params=["postgres", "mysql"])
 def served(request: pytest.FixtureRequest) -> Place:
-    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+    return request.getfixturevalue(request.param)
 
 
 CONFIG = """

@@ -75,7 +75,7 @@ async def test_a_type_of_that_name_is_said_in_the_servers_words(postgres: Place)
 async def test_a_table_that_comes_between_two_looks_at_it_is_read_whole(
     sqlite: Place, request: pytest.FixtureRequest
 ) -> None:
-    table = ddl.table("recordings", None, rows="file", key=None, dialect="sqlite")
+    table = ddl.table("recordings", None, rows="file", key=(), dialect="sqlite")
     made = []
 
     def win(_statement: str) -> None:

@@ -44,7 +44,7 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, P
             stdout=log, stderr=log,
         )  # fmt: skip
     try:
-        import pymysql
+        import pymysql  # type: ignore[import-untyped]
 
         until(socket.exists, said=(folder / "log").read_text)
         admin = pymysql.connect(unix_socket=str(socket), user="root", autocommit=True)

@@ -39,7 +39,7 @@ class Mail:
 
     @property
     def message(self) -> EmailMessage:
-        return message_from_bytes(self.data, policy=policy.default)  # type: ignore[return-value]
+        return message_from_bytes(self.data, policy=policy.default)
 
     def part(self, kind: str) -> str:
         body = self.message.get_body((kind,))
@@ -59,7 +59,7 @@ class MailServer:
     stuck: tuple[asyncio.Event, asyncio.Event] | None = (
         None  # set when a recipient is named; waited for before answering
     )
-    open: list[SMTP] = field(default_factory=list)
+    open: list[Connection] = field(default_factory=list)
 
     def _say(self, command: str, argument: str = "") -> str | None:
         answer = self.script.get(command)
@@ -114,16 +114,25 @@ class MailServer:
         )
 
 
-class _Protocol(SMTP):
+class Connection(SMTP):
     """Counts connections, and ends them with the server."""
 
     mine: MailServer
+    transport: asyncio.Transport | None
 
     def connection_made(self, transport: Any) -> None:
         if not isinstance(transport, type(None)) and self not in self.mine.open:
             self.mine.connections += 1
             self.mine.open.append(self)
         super().connection_made(transport)
+
+    def abort(self) -> None:
+        assert self.transport is not None
+        self.transport.abort()
+
+    def close(self) -> None:
+        assert self.transport is not None
+        self.transport.close()
 
 
 @asynccontextmanager
@@ -136,7 +145,7 @@ async def serving(
     def protocol() -> SMTP:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns of what these tests are about: logging in without TLS
-            made = _Protocol(
+            made = Connection(
                 server,
                 hostname="mail.test",
                 tls_context=context if tls == "starttls" else None,
@@ -158,7 +167,7 @@ async def serving(
         for one in server.open:
             if one.transport is not None:
                 with contextlib.suppress(AttributeError):  # Python 3.11.2, of a TLS connection that is lost already
-                    one.transport.abort()
+                    one.abort()
             if one._handler_coroutine is not None:
                 one._handler_coroutine.cancel()
         await asyncio.sleep(0)

@@ -76,7 +76,7 @@ async def test_a_full_mailbox_told_of_after_the_mail_is_found_and_the_others_get
                 del server.script["DATA"]
             return await served(smtp, session, envelope)
 
-        server.handle_DATA = only_b  # type: ignore[method-assign]
+        server.handle_DATA = only_b  # type: ignore[assignment,method-assign]
         assert "not accepted: b@example.com" in await sink.deliver(delivery())
         assert [mail.recipients for mail in server.mails] == [[THREE[0]], [THREE[2]]]
 
@@ -94,7 +94,7 @@ async def test_a_wrong_password_is_tried_once_with_one_mechanism_on_one_connecti
             tried.append(mechanism)
             return AuthResult(success=False, handled=False)
 
-        server.authenticate = refuse  # type: ignore[method-assign]
+        server.authenticate = refuse  # type: ignore[assignment,method-assign]
         async with mailing(server, username=USER, password="wrong-password-1") as sink:
             many = [sink.deliver(delivery(event(number=number), id=number)) for number in range(8)]
             results = await asyncio.wait_for(asyncio.gather(*many, return_exceptions=True), PATIENCE_S)
@@ -156,7 +156,7 @@ async def test_the_gateway_names_itself_by_a_full_name_or_by_its_address(
             names.append(name)
             return await kept(smtp, session, envelope, name, responses)
 
-        server.handle_EHLO = ehlo  # type: ignore[method-assign]
+        server.handle_EHLO = ehlo  # type: ignore[assignment,method-assign]
         await sink.deliver(delivery())
     assert set(names) == {named}
 
@@ -180,7 +180,9 @@ def test_an_address_is_written_as_mail_servers_read_it(address: object, literal:
 async def test_a_configured_name_goes_before_all() -> None:
     async with serving() as server, mailing(server, helo="[192.0.2.7]") as sink:
         await sink.deliver(delivery())
-        assert server.open[0].session.host_name == "[192.0.2.7]"
+        session = server.open[0].session
+        assert session is not None
+        assert session.host_name == "[192.0.2.7]"
 
 
 # --- when and over what --------------------------------------------------------------------------------------------------
@@ -204,7 +206,7 @@ async def test_a_kept_connection_that_is_closed_under_a_mail_is_replaced_at_once
 
         def drop_once(address: str) -> None:
             server.script.clear()
-            server.open[0].transport.abort()
+            server.open[0].abort()
 
         server.script["MAIL"] = drop_once
         receipt = await sink.deliver(delivery(event(number=2)))
@@ -224,7 +226,7 @@ async def test_a_mail_that_got_an_answer_is_not_sent_again_by_itself(command: st
 
 async def test_a_fresh_connection_that_is_closed_is_not_tried_a_second_time() -> None:
     async with serving() as server, mailing(server) as sink:
-        server.script["MAIL"] = lambda address: server.open[-1].transport.abort()
+        server.script["MAIL"] = lambda address: server.open[-1].abort()
         with pytest.raises(Retry, match="closed the connection"):
             await sink.deliver(delivery())
         assert server.connections == 1

@@ -27,7 +27,7 @@ async def test_a_connection_that_the_server_has_ended_is_not_used_again() -> Non
     async with serving() as server, mailing(server) as sink:
         await sink.deliver(delivery())
         for one in server.open:
-            one.transport.close()
+            one.close()
         await sink.deliver(delivery())
         assert (len(server.mails), server.connections) == (2, 2)
 

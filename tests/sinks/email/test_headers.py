@@ -84,9 +84,9 @@ def test_those_in_bcc_are_in_no_header() -> None:
 @pytest.mark.parametrize("case", cases("stream"), ids=str)
 async def test_hostile_text_adds_no_header_and_no_recipient(case: Any) -> None:
     name = case.value
-    options = {"subject": "{{ event.data.stream }} {{ event.data.extra.x }}"}
+    options: dict[str, Any] = {"subject": "{{ event.data.stream }} {{ event.data.extra.x }}"}
     async with serving() as server:
-        for more in ({}, options):
+        for more in (dict[str, Any](), options):
             async with mailing(server, **more) as sink:
                 await sink.deliver(delivery(event(stream=name, app=name, domain=name, extra={"x": name})))
     for mail in server.mails:

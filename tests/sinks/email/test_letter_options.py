@@ -16,7 +16,12 @@ from tests.sinks.email.conftest import USUAL, mailing, serving
 
 
 async def test_a_preview_is_the_mail_for_people_and_reaches_no_server() -> None:
-    options = {"host": "nowhere.invalid", "tls": "implicit", "bcc": "hidden@example.com", "language": "zh-CN"}
+    options: dict[str, Any] = {
+        "host": "nowhere.invalid",
+        "tls": "implicit",
+        "bcc": "hidden@example.com",
+        "language": "zh-CN",
+    }
     async with mailing(465, **options) as sink:
         said = await sink.preview(delivery(event(stream="演播室\x1b[2J")))
     assert said.startswith(
@@ -37,7 +42,7 @@ def test_everything_but_the_secrets_is_checked_where_the_secrets_are_not(tmp_pat
     )
     loaded = load(path, environ={}, placeholders=True)
     assert not [str(warning) for warning in loaded.warnings if "cannot be checked whole" in str(warning)]
-    read = loaded.settings.sinks["mail"].options
+    read: Any = loaded.settings.sinks["mail"].options
     assert (read.timezone, read.language) == ("Asia/Shanghai", "zh-CN")
 
 
@@ -99,7 +104,8 @@ HOSTILE_SUBJECTS = [
 async def test_a_subject_from_a_template_is_as_clean_as_the_built_in_one(name: str) -> None:
     one = event(stream=name, app=None, domain=None)
     async with serving() as server:
-        for more in ({}, {"subject": "Recording file ready: {{ event.data.stream }}"}):
+        subjects: list[dict[str, Any]] = [{}, {"subject": "Recording file ready: {{ event.data.stream }}"}]
+        for more in subjects:
             async with mailing(server, **more) as sink:
                 await sink.deliver(delivery(one))
     built_in, templated = (" ".join(mail.message["Subject"].split()) for mail in server.mails)

@@ -18,7 +18,7 @@ from plugins.sinks.email.faults import judge
 from tests.sinks.email.conftest import PASSWORD, USER, USUAL, mailing, serving
 from tests.sinks.email.logins import THREE
 
-LOGIN = {"username": USER, "password": PASSWORD}
+LOGIN: dict[str, Any] = {"username": USER, "password": PASSWORD}
 
 
 class TestEmailKeepsThePromises(SinkPromises):

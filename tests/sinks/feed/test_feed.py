@@ -60,8 +60,8 @@ async def test_a_finished_recording_is_an_item_that_podcast_programs_and_readers
     assert {name: channel.findtext(name) for name in ("title", "link", "description", "language")} == {
         "title": "The studio", "link": "https://media.example.com/", "description": "All of it", "language": "en",
     }  # fmt: skip
-    assert channel.find(f"{ATOM}link").attrib["href"] == "https://media.example.com/feed/feed.xml"  # type: ignore[union-attr]
-    assert channel.find(f"{ITUNES}category").attrib["text"] == "Education"  # type: ignore[union-attr]
+    assert channel.find(f"{ATOM}link").attrib["href"] == "https://media.example.com/feed/feed.xml"
+    assert channel.find(f"{ITUNES}category").attrib["text"] == "Education"
     assert channel.findtext(f"{ITUNES}owner/{ITUNES}email") == "studio@example.com"
     made = json_feed(tmp_path)
     assert made["version"] == "https://jsonfeed.org/version/1.1"

@@ -129,7 +129,7 @@ def mqtt_answers() -> list[tuple[BaseException, tuple[str, bool]]]:
 
 
 def kafka_answers() -> list[tuple[BaseException, tuple[str, bool]]]:
-    from aiokafka import errors
+    from aiokafka import errors  # type: ignore[import-untyped]
 
     return [
         (errors.UnknownTopicOrPartitionError(), SHUT),

@@ -106,10 +106,8 @@ class Redis(Broker):
         await self.client.aclose()
 
     async def read(self) -> list[Got]:
-        entries = [
-            {name.decode(): value for name, value in fields.items()}
-            for _, fields in await self.client.xrange(self.name)
-        ]
+        found: Any = await self.client.xrange(self.name)
+        entries = [{name.decode(): value for name, value in fields.items()} for _, fields in found]
         return [
             Got(fields.pop("body"), {name: value.decode() for name, value in fields.items()}, self.name)
             for fields in entries
@@ -210,7 +208,7 @@ class Mqtt(Broker):
                 break
             told = one.properties
             headers = {"content-type": told.ContentType, **dict(told.UserProperty)}  # type: ignore[union-attr]
-            arrived.append(Got(bytes(one.payload), headers, str(one.topic)))  # type: ignore[arg-type]
+            arrived.append(Got(bytes(one.payload), headers, str(one.topic)))
         return arrived
 
 
@@ -260,7 +258,7 @@ class Kafka(Broker):
         self.consumer.assign([TopicPartition(self.name, number, 0) for number in partitions])
         arrived, ends = [], 0
         while ends < len(partitions):
-            one = self.consumer.poll(0.1)
+            one: Any = self.consumer.poll(0.1)
             if one is None:
                 continue
             if one.error() is not None:

@@ -178,6 +178,7 @@ async def scripted_mqtt(puback: int | None, connack: bytes = bytes([0x20, 3, 0, 
                 elif kind == 3 and puback is None:
                     writer.write(bytes([0xE0, 0]))
                 elif kind == 3:
+                    assert puback is not None
                     end = 2 + int.from_bytes(packet[:2])
                     writer.write(bytes([0x40, 4, *packet[end : end + 2], puback, 0]))
                 elif kind == 14:

@@ -93,7 +93,7 @@ async def test_the_trace_goes_on_with_the_message(broker: Broker) -> None:
 
 
 async def test_a_replay_says_that_it_is_one_and_arrives_again(broker: Broker) -> None:
-    more = {"deduplicate": "1h"} if "deduplicate" in broker.sink.Options.model_fields else {}
+    more: dict[str, Any] = {"deduplicate": "1h"} if "deduplicate" in broker.sink.Options.model_fields else {}
     async with opened(broker.sink, broker.options(**more)) as sink:
         await sink.deliver(delivery(event()))
         for _ in range(2):

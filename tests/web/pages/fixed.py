@@ -96,7 +96,7 @@ class Fixed:
         return self._page(results.DeliveryItem)
 
     async def dead_letters(self) -> Any:
-        return [DeadLetters(self._text, self._text, 3, True)]
+        return [DeadLetters(self._text, self._text, 3, True)]  # type: ignore[arg-type]
 
     async def sinks(self, **_: Any) -> Any:
         return self._page(sink_results.SinkItem)

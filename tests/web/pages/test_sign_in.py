@@ -53,13 +53,14 @@ def test_a_token_that_may_read_changes_nothing(reader: Browser, page: Any) -> No
 @pytest.mark.parametrize("forged", ["no csrf", "wrong csrf", "other origin", "no origin", "cross-site"])
 def test_a_form_that_is_not_of_a_page_of_this_session_does_nothing(operator: Browser, page: Any, forged: str) -> None:
     path, csrf = path_of(page.path), operator.csrf()
-    sent: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "no csrf": {"fields": {}},
         "wrong csrf": {"fields": {"csrf": "x" * 32}},
         "other origin": {"fields": {"csrf": csrf}, "Origin": "http://evil.example"},
         "no origin": {"fields": {"csrf": csrf}, "Origin": ""},
         "cross-site": {"fields": {"csrf": csrf}, "Sec-Fetch-Site": "cross-site"},
-    }[forged]
+    }
+    sent = ways[forged]
     fields = sent.pop("fields")
     assert operator.post(path, fields, **sent).status == 403
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from m3u8.parser import parse
+from m3u8.parser import parse  # type: ignore[import-untyped]
 
 from gateway import Refused, Retry
 from plugins.sinks.archive.hls.bounds import ADDRESSES_MAX, LINE_CHARS_MAX, LINES_MAX, PLAYLIST_BYTES_MAX

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import m3u8
+import m3u8  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
