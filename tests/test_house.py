@@ -285,6 +285,7 @@ SMALL_FILES = {
     "gateway/text/inert_text.py": "exported to plugins",
     "gateway/text/json_difference.py": "one difference, of a command and of a page",
     "gateway/version.py": "read by the build, which imports nothing else",
+    "plugins/sinks/min_trust.py": "one refusal, of four sinks",
     "gateway/web/api/recording_endpoints.py": "one file for the endpoints of one subject",
     "gateway/web/late_app.py": "what the listeners serve, apart from how they listen; their file is full",
     "gateway/web/pages/configuration.py": "one file a page",

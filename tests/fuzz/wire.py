@@ -17,21 +17,21 @@ from gateway.web.listener_limits import UNVERIFIED_BYTES_MAX, ListenerLimits
 from gateway.web.protocol import guarded
 from gateway.web.public import PublicRefusals, public_app
 from gateway.web.whole_callbacks import WholeCallbacks
+from tests.web.wire import Wire
 
 ANSWER_S = 30.0
 LENGTH = re.compile(rb"(?im)^content-length: *([0-9]+)")
 
 
-class Wire(asyncio.Transport):
+class AnsweredWire(Wire):
     """The server's end. `ended`: an answer was written whole, or the connection was closed."""
 
     def __init__(self) -> None:
-        super().__init__({"peername": ("192.0.2.1", 1), "sockname": ("192.0.2.2", 2)})
-        self.written = b""
+        super().__init__("192.0.2.1")
         self.ended = asyncio.Event()
 
     def write(self, data: Any) -> None:
-        self.written += bytes(data)
+        super().write(data)
         head, found, body = self.written.partition(b"\r\n\r\n")
         length = LENGTH.search(head)
         if found and length and len(body) >= int(length[1]):
@@ -44,15 +44,6 @@ class Wire(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self.ended.is_set()
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def can_write_eof(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
 
 
 class Listener:
@@ -80,7 +71,7 @@ class Listener:
         """Status (0: closed without an answer) and body. It comes in so many pieces, of which only one is taken at once."""
         lines = [f"POST {path} HTTP/1.1".encode(), *(b": ".join(one) for one in headers), b"", body]
         sent = b"\r\n".join(lines)
-        wire, connection = Wire(), self._connect()
+        wire, connection = AnsweredWire(), self._connect()
         connection.connection_made(wire)
         try:
             for piece in range(pieces):

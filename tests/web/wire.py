@@ -7,8 +7,8 @@ from typing import Any
 
 
 class Wire(asyncio.Transport):
-    def __init__(self) -> None:
-        super().__init__({"peername": ("192.0.2.7", 1), "sockname": ("192.0.2.1", 2)})
+    def __init__(self, peer: str = "192.0.2.7") -> None:
+        super().__init__({"peername": (peer, 1), "sockname": ("192.0.2.2", 2)})
         self.written = b""
         self.writes = 0
         self.closing = False

@@ -37,6 +37,7 @@ from plugins.sinks.archive.private_bucket import private_object, signed_address
 from plugins.sinks.archive.spool import Spool
 from plugins.sinks.archive.turns import Bandwidth, Turns
 from plugins.sinks.holders import ADDRESSES
+from plugins.sinks.min_trust import too_little_trust
 from plugins.sinks.storage.disk import Disk
 from plugins.sinks.storage.local_folder import SPOOL, Folder
 from plugins.sinks.storage.object_store import ObjectStore
@@ -105,11 +106,8 @@ class Archive(Sink):
 
     def _check(self, delivery: Delivery) -> None:
         event = delivery.event
-        if event.trust.rank < self.options.min_trust.rank:
-            raise Refused(
-                f"the vendor's signature covers `{event.trust}` of this event, and the sink {self.name} fetches files only "
-                f"for `{self.options.min_trust}` or more (min_trust)"
-            )
+        if refusal := too_little_trust(delivery, self.options.min_trust, f"the sink {self.name} fetches files"):
+            raise refusal
         if len(event.files) > FILES_MAX:
             raise Refused(f"the event has {len(event.files)} files, and an archive takes {FILES_MAX} of one event")
 

@@ -17,7 +17,6 @@ from gateway import (
     File,
     FollowUp,
     Measured,
-    Refused,
     Retry,
     Sink,
     Trust,
@@ -27,6 +26,7 @@ from gateway import (
 from plugins.sinks.confirm.look import LOOK_BYTES_MAX, RANGE, Look, look_of, unreached
 from plugins.sinks.confirm.options import ConfirmOptions
 from plugins.sinks.holders import ADDRESSES, holders_of
+from plugins.sinks.min_trust import too_little_trust
 
 
 class Confirm(Sink):
@@ -76,12 +76,8 @@ class Confirm(Sink):
         return self.options.min_trust
 
     def _check(self, delivery: Delivery) -> None:
-        covered, min_trust = delivery.event.trust, self.options.min_trust
-        if covered.rank < min_trust.rank:
-            raise Refused(
-                f"the vendor's signature covers `{covered}` of this event, and the sink {self.name} calls an address only "
-                f"for `{min_trust}` or more (min_trust)"
-            )
+        if refusal := too_little_trust(delivery, self.options.min_trust, f"the sink {self.name} calls an address"):
+            raise refusal
 
     async def _ask_for_a_byte(self, url: str) -> Look:
         try:

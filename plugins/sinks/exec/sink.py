@@ -27,6 +27,7 @@ from gateway import (
 )
 from plugins.sinks.exec.child import OUTPUT_BYTES_MAX, Child, ChildEnd
 from plugins.sinks.exec.options import OURS, ExecOptions
+from plugins.sinks.min_trust import too_little_trust
 
 _QUOTED_CHARS_MAX: Final = 200  # characters of the output in a receipt or an error
 _REAP_SECONDS: Final = 2.0  # seconds in which what was killed must be gone
@@ -83,12 +84,8 @@ class Exec(Sink):
         return None if folder.is_dir() else f"cwd: {folder} is no folder"
 
     def _check(self, delivery: Delivery) -> None:
-        found, min_trust = delivery.event.trust, self.options.min_trust
-        if found.rank < min_trust.rank:
-            raise Refused(
-                f"the vendor's signature covers `{found}` of this event, and the sink {self.name} runs a program only "
-                f"for `{min_trust}` or more (min_trust)"
-            )
+        if refusal := too_little_trust(delivery, self.options.min_trust, f"the sink {self.name} runs a program"):
+            raise refusal
 
     def _environ(self, delivery: Delivery) -> dict[str, str]:
         """PATH, LANG and what begins with GATEWAY_; nothing that a stream's owner chose, and no variable of ours."""

@@ -29,6 +29,7 @@ from plugins.sinks.feed.json_feed import json_feed, json_item
 from plugins.sinks.feed.options import FeedOptions
 from plugins.sinks.feed.place import FeedBucket, FeedPlace, Written
 from plugins.sinks.feed.rss import rss
+from plugins.sinks.min_trust import too_little_trust
 from plugins.sinks.storage.clients import missing_library
 from plugins.sinks.storage.shared_object import SharedObjects
 
@@ -117,13 +118,7 @@ class Feed(Sink):
         return self._why_left_out(delivery)
 
     def _why_left_out(self, delivery: Delivery) -> Refused | None:
-        covered, min_trust = delivery.event.trust, self.options.min_trust
-        if covered.rank >= min_trust.rank:
-            return None
-        return Refused(
-            f"the vendor's signature covers `{covered}` of this event, and the feed {self.name} publishes an address only for "
-            f"`{min_trust}` or more (min_trust)"
-        )
+        return too_little_trust(delivery, self.options.min_trust, f"the feed {self.name} publishes an address")
 
     async def _change(self, change: Callable[[state.State], T]) -> T:
         """What the change gives, when state and files are there. It is made off the loop, perhaps again. Raises Unavailable
