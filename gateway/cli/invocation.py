@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -61,13 +63,16 @@ class Invocation:
         and tries every `where`, which takes time.
         """
         self.must_exist()
+        if (placeholders, judge) not in self._loaded:
+            self._loaded[placeholders, judge] = self._from_file(placeholders=placeholders, judge=judge)
+        return self._loaded[placeholders, judge]
+
+    def _from_file(self, *, placeholders: bool = False, judge: bool = False, despite: bool = False) -> Loaded:
+        """What a plugin prints while it is loaded goes to standard error, because it is no part of the answer."""
         from gateway.config.load import load
 
-        if (placeholders, judge) not in self._loaded:
-            self._loaded[placeholders, judge] = load(
-                self.path, environ=os.environ, placeholders=placeholders, judge=judge
-            )
-        return self._loaded[placeholders, judge]
+        with contextlib.redirect_stdout(sys.stderr):
+            return load(self.path, environ=os.environ, placeholders=placeholders, judge=judge, despite=despite)
 
     def must_exist(self) -> None:
         """Raises UsageError where there is no file."""
@@ -99,9 +104,7 @@ class Invocation:
         try:
             return self.named()
         except ConfigError:
-            from gateway.config.load import load
-
-            loaded = load(self.path, environ=os.environ, placeholders=True, judge=False, despite=True)
+            loaded = self._from_file(placeholders=True, despite=True)
             if (refused := loaded.refused) is None:  # nothing is wrong but that something of the store is not here
                 raise
         if loaded.cut:
@@ -124,9 +127,7 @@ class Invocation:
         try:
             return self.load().settings.admin
         except ConfigError:
-            from gateway.config.load import load
-
-            loaded = load(self.path, environ=os.environ, judge=False, despite=True)
+            loaded = self._from_file(despite=True)
             if "admin" in loaded.doubted or (loaded.cut and "admin" not in loaded.places):
                 raise
             return loaded.settings.admin

@@ -213,7 +213,16 @@ class Entries(msgspec.Struct):
         if node.placeholder:
             return None
         try:
-            return self.registry.source(node.text) if kind == "source" else self.registry.sink(node.text)
+            cls = self.registry.source(node.text) if kind == "source" else self.registry.sink(node.text)
+            if taken := sorted(_keys_of(cls.Options) & set(SOURCE_KEYS if kind == "source" else SINK_KEYS)):
+                self.validation.problems.append(
+                    node.problem(
+                        found=f"the {kind} type {node.text} from {cls.origin} has an option called {taken[0]}",
+                        expected="another name: the gateway itself reads that key",
+                    )
+                )
+                return None
+            return cls
         except PluginError as error:
             if node.text in known:
                 self.validation.problems.append(node.problem(found=str(error)))
@@ -257,6 +266,11 @@ class Entries(msgspec.Struct):
         self.validation.problems += [
             place.problem(found=f"the {instance.type} cannot work here: {text}") for text in texts
         ]
+
+
+def _keys_of(options: type[BaseModel]) -> set[str]:
+    """The keys that an options model reads."""
+    return {field.alias or name for name, field in options.model_fields.items()}
 
 
 def _left_out(table: Table) -> Mapping[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -51,6 +52,27 @@ def import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def loading_error(error: BaseException, file: str = "") -> str:
+    """What loading raised, with the line of the plugin's own code that led there. `file`: the listed file, beside which a module
+    may lie that Python does not find."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if frame.filename == file] if file.endswith(".py") else []
+    others = [frame for frame in frames if not frame.filename.startswith("<") and not _is_loading(frame.filename)]
+    at = (ours or others)[-1:]
+    place = (
+        "" if isinstance(error, SyntaxError) else "".join(f" ({Path(f.filename).name}, line {f.lineno})" for f in at)
+    )
+    text = f"{type(error).__name__}: {error}{place}"
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if missing and file and (Path(file).parent / f"{missing}.py").is_file():
+        text += f"; a listed file is loaded by itself, and {missing}.py beside it is not on Python's path: write a package of both"
+    return text
+
+
+def _is_loading(filename: str) -> bool:
+    return filename.startswith((str(Path(__file__).parent), str(Path(importlib.__file__).parent)))
 
 
 def own_the_plugins_package() -> None:

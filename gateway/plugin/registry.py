@@ -19,7 +19,7 @@ from gateway.errors import PluginError
 from gateway.plugin import Sink, Source, hookspecs
 from gateway.plugin.contract import class_problem
 from gateway.plugin.installed import Installed, describe, entry_points_by_type
-from gateway.plugin.modules import import_file, is_edited, own_the_plugins_package, remember
+from gateway.plugin.modules import import_file, is_edited, loading_error, own_the_plugins_package, remember
 from gateway.text.file_trouble import file_trouble
 from gateway.text.suggest import nearest, suggestion
 
@@ -234,11 +234,11 @@ class Registry:
                 raise PluginError(
                     f"plugins: no module named {entry!r} on the path{extra}{hint}; a file is written as ./name.py"
                 ) from None
-            raise PluginError(f"plugins: {entry} cannot be imported: {error}") from error
+            raise PluginError(f"plugins: {entry} cannot be imported: {loading_error(error)}") from error
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise PluginError(f"plugins: {entry} cannot be imported: {type(error).__name__}: {error}") from error
+            raise PluginError(f"plugins: {entry} cannot be imported: {loading_error(error)}") from error
 
 
 def _guard(origin: str, what: str, load: Callable[[], object]) -> object:
@@ -247,7 +247,7 @@ def _guard(origin: str, what: str, load: Callable[[], object]) -> object:
     except (PluginError, KeyboardInterrupt):
         raise
     except BaseException as error:  # also SystemExit, and what a library written in Rust raises
-        raise PluginError(f"{what} from {origin} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{what} from {origin} cannot be loaded: {loading_error(error, origin)}") from error
 
 
 def _refuse_coroutines(caller: pluggy.HookCaller, plugin: object, name: str) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
@@ -22,6 +23,7 @@ from gateway.runtime.logs import flush
 from gateway.web.budget import Budget
 from gateway.web.ingress import Ingress
 from gateway.web.late_app import LateApp
+from gateway.web.left_behind import nothing_left
 from gateway.web.listener import HttpServer
 from gateway.web.listener_limits import (
     PRIVATE_CONNECTIONS_MAX,
@@ -53,7 +55,6 @@ a cycle: the looks at what is under way, and at what was loaded at the start, we
 
 CLOSING_SECONDS: Final = 8.0  # after shutdown_grace, for what comes after the deliveries: sinks, store, listeners
 ANSWERING_SECONDS: Final = 2.0  # of these, for answers under way
-LEAVING_SECONDS: Final = 1.0  # for what a plugin still has running when everything is closed
 
 
 class ServingEnd(msgspec.Struct, frozen=True):
@@ -75,9 +76,10 @@ def serve(gateway: WholeGateway[EndpointT], *, watch: bool = False) -> int:
 
     Raises GatewayError where it cannot start: CannotListen, TooFewDescriptors, or what the store says.
     """
+    others = frozenset(threading.enumerate())
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         ended = runner.run(serving(gateway, watch=watch, opened=lambda _: _spare_the_collector()))
-        if not ended.clean or not runner.run(nothing_left()):
+        if not ended.clean or not runner.run(nothing_left(but=others)):
             # because what hangs would keep the process; whatever it holds is safe in the store or leased
             flush()
             os._exit(ended.code)
@@ -89,21 +91,6 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER_OBJECTS, *gc.get_threshold()[1:])
-
-
-async def nothing_left(seconds: float = LEAVING_SECONDS) -> bool:
-    """Whether every task of this loop, once cancelled, and every thread of its executor ends within `seconds`.
-
-    A plugin may swallow its cancellation, or block a thread; asyncio itself would wait for it without an end.
-    """
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    threads = asyncio.create_task(asyncio.get_running_loop().shutdown_default_executor(), name="threads")
-    _, left = await asyncio.wait({*tasks, threads}, timeout=seconds)
-    if left:
-        log.warning("left_behind", what=sorted(task.get_name() for task in left))
-    return not left
 
 
 async def serving(

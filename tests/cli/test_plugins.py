@@ -129,3 +129,24 @@ def test_the_schema_is_json_schema(folder: Path) -> None:
     assert schema["$schema"].startswith("https://json-schema.org/")
     assert {"sources", "sinks", "routes", "store"} <= set(schema["properties"])
     assert json.loads(Cli()("schema").stdout) == schema
+
+
+@pytest.mark.parametrize("command", [["check", "--json"], ["plugins", "list", "--json"]])
+def test_what_a_plugin_prints_is_no_part_of_an_answer(paged: Path, cli: Cli, command: list[str]) -> None:
+    with (paged / "pager.py").open("a") as file:
+        file.write("print('loaded')\n")
+    result = cli(*command)
+    assert isinstance(json.loads(result.stdout), list)
+    assert "loaded" in result.stderr
+
+
+def test_an_option_with_the_name_of_a_key_of_the_gateway_is_refused(paged: Path, cli: Cli) -> None:
+    """Because `directory: out` would be read by the gateway, and the option would never be set."""
+    pager = paged / "pager.py"
+    pager.write_text(pager.read_text().replace("kind: str", "directory: str"))
+    config = paged / "gateway.yaml"
+    config.write_text(
+        config.read_text().replace("type: console", "type: live, token: 0123456789abcdef, directory: out")
+    )
+    said = cli("check", code=1).stderr
+    assert "has an option called directory, expected another name: the gateway itself reads that key" in said

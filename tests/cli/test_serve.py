@@ -119,19 +119,22 @@ def test_it_stops_politely_and_tells_so(folder: Path, ports: tuple[int, int]) ->
 
 
 STUBBORN = """
-import asyncio, time
+import asyncio, threading, time
 from pydantic import BaseModel
 from gateway import Sink, hookimpl
 
 class Options(BaseModel):
-    thread: bool
+    thread: str
 
 class Stubborn(Sink):
     type = "stubborn"
     Options = Options
 
     async def deliver(self, delivery):
-        if self.options.thread:
+        if self.options.thread == "its own":
+            threading.Thread(target=time.sleep, args=(60,), name="my own").start()
+            return
+        if self.options.thread == "lent":
             await asyncio.to_thread(time.sleep, 60)
         while True:
             try:
@@ -145,7 +148,7 @@ def register_sinks():
 """
 
 
-@pytest.mark.parametrize(("thread", "left"), [("false", "lane screen"), ("true", "threads")])
+@pytest.mark.parametrize(("thread", "left"), [("none", "lane screen"), ("lent", "threads"), ("its own", "my own")])
 def test_a_plugin_that_does_not_let_itself_be_stopped_keeps_no_process(
     folder: Path, ports: tuple[int, int], cli: Cli, thread: str, left: str
 ) -> None:

@@ -155,7 +155,8 @@ def test_a_file_that_brings_a_built_in_type_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("1 / 0", "ZeroDivisionError"),
+        ("1 / 0", "ZeroDivisionError: division by zero (mine.py, line 1)"),
+        ("import json\njson.loads('[')", "(mine.py, line 2)"),
         ("raise SystemExit(3)", "SystemExit"),
         ("class Panic(BaseException): pass\nraise Panic('a library in Rust')", "Panic: a library in Rust"),
         ("def (", "SyntaxError"),
@@ -260,6 +261,12 @@ def test_a_file_is_loaded_once_for_two_registries(tmp_path: Path) -> None:
     assert Registry([entry], tmp_path).sink("noted") is Registry([entry], tmp_path).sink("noted")
 
 
+def test_a_helper_beside_a_file_is_no_module_and_the_error_says_so(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("")
+    with pytest.raises(PluginError, match=r"helper\.py beside it is not on Python's path"):
+        Registry([_file(tmp_path, "import helper")], tmp_path)
+
+
 def test_a_module_that_exits_when_it_is_imported_is_named(path: Path) -> None:
     (path / "leaving.py").write_text("raise SystemExit(3)")
     with pytest.raises(PluginError, match="leaving cannot be imported: SystemExit: 3"):
@@ -271,7 +278,7 @@ def test_a_module_that_exits_when_it_is_imported_is_named(path: Path) -> None:
 
 def test_a_module_that_lacks_another_one_is_named_with_it(path: Path) -> None:
     (path / "needing.py").write_text("import nowhere_to_be_found")
-    with pytest.raises(PluginError, match="needing cannot be imported: No module named 'nowhere_to_be_found'"):
+    with pytest.raises(PluginError, match=r"No module named 'nowhere_to_be_found' \(needing.py, line 1\)"):
         Registry(["needing"])
 
 
