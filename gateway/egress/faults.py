@@ -13,7 +13,7 @@ import httpx
 
 from gateway.egress.answer_reader import NOT_HTTP, BadAnswer
 from gateway.egress.guard import Forbidden
-from gateway.errors import DeliveryFailed, Refused, Retry
+from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.text.regular_file import NotRegular
 
 # What a request may raise by itself (each was seen), whatever transport somebody put in the place of ours.
@@ -27,10 +27,12 @@ _UNSENDABLE: Final = (
     aiohttp.NonHttpUrlClientError,
     UnicodeError,
 )
+_PROXY_LOGIN: Final = 407
 
 
 def network_failure(error: BaseException, origin: str, *, resent: bool = False) -> DeliveryFailed:
-    """The outcome of an exception: Refused for what can never be sent, Retry for what the network did.
+    """The outcome of an exception: Refused for what can never be sent, Retry for what the network did, Unavailable where a proxy
+    does not know us.
 
     `resent`: a kept connection had been closed, and this is of the fresh one after it.
     """
@@ -39,6 +41,9 @@ def network_failure(error: BaseException, origin: str, *, resent: bool = False) 
     for link in chain:
         if isinstance(link, Forbidden):
             return Refused(f"{origin} may not be called: {link.args[0]}")
+        if isinstance(link, aiohttp.ClientHttpProxyError) and link.status == _PROXY_LOGIN:
+            # as where a proxy reads the request itself, and its answer is judged by its status
+            return Unavailable(f"{origin}: the proxy wants another user or password (407)")
     for link in chain:
         text = _network(link)
         if text:
@@ -74,6 +79,8 @@ def _network(error: BaseException) -> str | None:
             return error.strerror
         case OSError() if error.errno is not None and error.errno > 0:
             return f"{os.strerror(error.errno).lower()} ({type(error).__name__})"
+        case ConnectionError():  # while TLS is agreed it says no more
+            return "closed the connection before it could be used"
     return None
 
 

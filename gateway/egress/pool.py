@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import ssl
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.runtime import lean_imports
 
@@ -29,6 +30,8 @@ from gateway.errors import Unavailable  # noqa: E402
 if TYPE_CHECKING:
     from gateway.egress.via import Via
     from gateway.runtime.clock import Clock
+
+SOCKET_PATH_BYTES_MAX: Final = 107  # what a unix address holds on Linux, without the NUL
 
 
 class Pool:
@@ -130,6 +133,9 @@ async def open_pool(
         return Pool(transport, via.guard, borrowed=True)
     if via.uds is not None and (secure or via.proxy):
         raise Unavailable("a unix socket is spoken to in plain http and without a proxy")  # aiohttp would leave TLS out
+    if via.uds is not None and (len(os.fsencode(via.uds)) > SOCKET_PATH_BYTES_MAX or "\0" in str(via.uds)):
+        # loops and system cut it, and go to the socket of the shorter name
+        raise Unavailable(f"the path of a unix socket has at most {SOCKET_PATH_BYTES_MAX} bytes and no NUL")
     proxied = bool(via.proxy and via.proxy.lower().startswith("https:"))
     try:
         context = await asyncio.to_thread(tls.context_of, via) if secure or proxied else tls.no_tls()

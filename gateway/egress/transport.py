@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Final
 
 from gateway.runtime import lean_imports
@@ -53,9 +54,10 @@ class Transport(httpx.AsyncBaseTransport):
             body = request.body if isinstance(request, ReadyRequest) else await _content(request)
             if self._kept is None:
                 self._kept = self._exchanges(KEEP_ALIVE_SECONDS, keepalive_timeout=KEEP_ALIVE_SECONDS)
-            try:
+            answer: Exchange | None = None
+            with suppress(ClosedWhileKept):
                 answer = await _send(self._kept, request, body)
-            except ClosedWhileKept:
+            if answer is None:  # out of that error's reach, because it would pass for the cause of what goes wrong now
                 request.extensions = {**request.extensions, RESENT: True}
                 extensions[RESENT] = True
                 if self._fresh is None:

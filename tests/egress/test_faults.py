@@ -13,7 +13,7 @@ import pytest
 
 from gateway.egress.faults import EXPECTED, network_failure
 from gateway.egress.guard import Forbidden
-from gateway.errors import Refused, Retry
+from gateway.errors import Refused, Retry, Unavailable
 
 INFO = Mock(real_url="http://x/S3CRET", url="http://x/S3CRET", headers={"authorization": "S3CRET"})
 KEY = Mock(host="x", port=1, is_ssl=False, ssl=True)
@@ -33,7 +33,12 @@ def caused(outer: BaseException, cause: BaseException) -> BaseException:
         (UnicodeEncodeError("ascii", "S3CRET", 0, 1, "S3CRET"), Refused, "cannot be sent"),
         (ValueError("Newline in header S3CRET"), Refused, "cannot be sent"),
         (aiohttp.ClientResponseError(INFO, (), message="S3CRET"), Retry, "not HTTP"),
-        (aiohttp.ClientHttpProxyError(INFO, (), status=407, message="S3CRET"), Retry, "the proxy answered 407"),
+        (aiohttp.ClientHttpProxyError(INFO, (), status=502, message="S3CRET"), Retry, "the proxy answered 502"),
+        (
+            aiohttp.ClientHttpProxyError(INFO, (), status=407, message="S3CRET"),
+            Unavailable,
+            "the proxy wants another user",
+        ),
         (aiohttp.ServerDisconnectedError("S3CRET"), Retry, "without an answer"),
         (caused(httpx.ReadError("S3CRET"), aiohttp.ClientPayloadError("S3CRET")), Retry, "too early"),
         (httpx.ConnectTimeout("S3CRET"), Retry, "ConnectTimeout"),

@@ -274,3 +274,11 @@ async def test_the_inside_of_aiohttp_that_is_used_is_there() -> None:
     wanted = {"skip_payload", "read_until_eof", "auto_decompress", "read_timeout", "read_bufsize"}
     assert wanted <= set(inspect.signature(ResponseHandler.set_response_params).parameters)
     await connector.close()
+
+
+async def test_what_goes_wrong_on_the_fresh_connection_is_what_is_said(http: Http) -> None:
+    async with ScriptedServer(Reply(), GONE) as server:
+        await http.post(server.url, content=b"x")
+        server._server.close()  # nobody is let in any more, and who is in stays
+        with pytest.raises(Retry, match="closed a kept connection, and on a fresh one: connection refused"):
+            await http.post(server.url, content=b"x")
