@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from gateway.cli.context import event_types, names
+from gateway.cli.command_options import event_types, names
 from gateway.cli.invocation import Invocation
 from gateway.states import DeliveryState
 from gateway.text.suggest import suggestion

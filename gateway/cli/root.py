@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.context import Group, config_option
+from gateway.cli.command_options import Group, config_option
 from gateway.errors import GatewayError
 from gateway.version import __version__
 

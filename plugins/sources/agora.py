@@ -21,7 +21,7 @@ from gateway import (
     Scene,
     Verified,
 )
-from plugins.sources.common.event import build_event, format_of, named_by, stored
+from plugins.sources.common.built_event import build_event, format_of, named_by, stored
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import Keyed, KeyedOptions, from_hex, header, mismatch, position
 

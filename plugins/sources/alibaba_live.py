@@ -24,7 +24,7 @@ from gateway import (
     Trust,
     Verified,
 )
-from plugins.sources.common.event import build_event, contents, format_of, named_by, stored
+from plugins.sources.common.built_event import build_event, contents, format_of, named_by, stored
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import (
     Keyed,

@@ -7,7 +7,7 @@ from datetime import UTC, timedelta
 from typing import ClassVar, Final
 
 from gateway import FILE_COMPLETED, RECORDING_FAILED, RECORDING_UNKNOWN, Callback, Event, Fault, File, Scene, Verified
-from plugins.sources.common.event import build_event, contents, named_by
+from plugins.sources.common.built_event import build_event, contents, named_by
 from plugins.sources.common.fields import PIXELS_MAX, Reading
 from plugins.sources.common.timed_header import TimedHeader
 

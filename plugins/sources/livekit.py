@@ -33,7 +33,7 @@ from gateway import (
     decode_document,
     encode_json_ascii,
 )
-from plugins.sources.common.event import build_event, format_of, is_web, named_by, stored
+from plugins.sources.common.built_event import build_event, format_of, is_web, named_by, stored
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import OF_A_KEY, Key, Keyed, from_base64, header, keys_advice, mismatch
 

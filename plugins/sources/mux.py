@@ -20,7 +20,7 @@ from gateway import (
     Scene,
     Verified,
 )
-from plugins.sources.common.event import build_event, contents, format_of
+from plugins.sources.common.built_event import build_event, contents, format_of
 from plugins.sources.common.fields import PIXELS_MAX, Reading
 from plugins.sources.common.timed_header import TimedHeader
 

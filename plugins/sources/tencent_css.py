@@ -19,7 +19,7 @@ from gateway import (
     Scene,
     Verified,
 )
-from plugins.sources.common.event import build_event, contents, named_by
+from plugins.sources.common.built_event import build_event, contents, named_by
 from plugins.sources.common.fields import Reading, kind_of
 from plugins.sources.common.md5_token import Md5Token
 

@@ -29,7 +29,7 @@ from gateway import (
     Url,
     Verified,
 )
-from plugins.sources.common.event import build_event, contents, format_of, is_web
+from plugins.sources.common.built_event import build_event, contents, format_of, is_web
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import Keyed, KeyedOptions, from_base64, header, mismatch, position, seal_of
 from plugins.sources.common.unseparated import Grammar, joined

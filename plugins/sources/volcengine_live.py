@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from gateway import RECORDING_UNKNOWN, Callback, Event, Scene, Verified
-from plugins.sources.common.event import build_event, contents
+from plugins.sources.common.built_event import build_event, contents
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.md5_token import Md5Token
 

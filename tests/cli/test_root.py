@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from gateway.cli.context import names
+from gateway.cli.command_options import names
 from gateway.cli.invocation import Invocation
 from gateway.cli.root import COMMANDS, commands, gateway
 from gateway.version import __version__

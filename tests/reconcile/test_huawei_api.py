@@ -9,8 +9,8 @@ import pytest
 
 from gateway import CallbackConfiguration, Http, ListSpan, Refused, Retry, Unavailable
 from gateway.testing import FrozenClock
-from plugins.sources.huawei_live import api, configuration
-from plugins.sources.huawei_live.configuration import read_callbacks, write_callback
+from plugins.sources.huawei_live import api, callback_setup
+from plugins.sources.huawei_live.callback_setup import read_callbacks, write_callback
 from plugins.sources.huawei_live.listed import list_page
 from plugins.sources.huawei_live.options import HuaweiLiveOptions
 from plugins.sources.huawei_live.reconcile import HuaweiReconcile
@@ -82,7 +82,7 @@ async def test_configurations_are_read_page_by_page_and_an_api_that_repeats_itse
     vendor.callbacks = [{"id": f"c{number}", "publish_domain": "push.example.com"} for number in range(250)]
     assert [one.id for one in await read_callbacks(http, account)] == [f"c{number}" for number in range(250)]
     with monkeypatch.context() as patched:
-        patched.setattr(configuration, "PAGES_MAX", 2)
+        patched.setattr(callback_setup, "PAGES_MAX", 2)
         assert len(await read_callbacks(http, account)) == 200
     again = b'{"callback_config": [%s]}' % b", ".join([b'{"id": "same"}'] * 100)
     vendor.asked, vendor.answers = [], [(200, {}, again)] * 3

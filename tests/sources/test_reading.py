@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.sources.common.event import contents, format_of, is_web, named_by, stored
+from plugins.sources.common.built_event import contents, format_of, is_web, named_by, stored
 from plugins.sources.common.fields import Reading, moment_of
 
 

@@ -9,7 +9,7 @@ import click
 
 from gateway.admin.timestamps import stamp
 from gateway.cli import output
-from gateway.cli.context import Group, config_option, pass_invocation
+from gateway.cli.command_options import Group, config_option, pass_invocation
 from gateway.cli.filters import moment
 from gateway.cli.invocation import Invocation
 from gateway.runtime.clock import Clock

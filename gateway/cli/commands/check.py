@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli import output
-from gateway.cli.context import local_option, pass_local
+from gateway.cli.command_options import local_option, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.errors import GatewayError
 from gateway.text.escaping import visible_json

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from gateway.cli import contexts, output
-from gateway.cli.context import Group
+from gateway.cli.command_options import Group
 from gateway.cli.contexts import Context, Contexts
 from gateway.text.suggest import suggestion
 

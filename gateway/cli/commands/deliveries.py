@@ -9,7 +9,7 @@ import click
 
 from gateway.cli import output
 from gateway.cli.bulk_progress import ANSWERS_SHOWN_MAX, agreed, bulk_options, finish, watched
-from gateway.cli.context import Choice, Group, config_option, event_ids, names, pass_invocation
+from gateway.cli.command_options import Choice, Group, config_option, event_ids, names, pass_invocation
 from gateway.cli.filters import delivery_filter, event_filters
 from gateway.cli.invocation import Invocation
 from gateway.cli.rows import attempt_object, delivery_columns, delivery_object, delivery_state, short_events

@@ -11,8 +11,8 @@ import click
 
 from gateway.admin.timestamps import stamp
 from gateway.cli import output
+from gateway.cli.command_options import Group, config_option, event_ids, pass_invocation
 from gateway.cli.commands.events_replay import erase, release, replay
-from gateway.cli.context import Group, config_option, event_ids, pass_invocation
 from gateway.cli.filters import event_filters, known_source, known_type, moment
 from gateway.cli.invocation import Invocation
 from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state

@@ -11,7 +11,7 @@ import click
 
 from gateway.cli import output
 from gateway.cli.bulk_progress import agreed, bulk_options, finish, watched
-from gateway.cli.context import config_option, event_ids, names, pass_invocation
+from gateway.cli.command_options import config_option, event_ids, names, pass_invocation
 from gateway.cli.filters import event_filters, known_source, known_type, moment
 from gateway.cli.invocation import Invocation
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.context import local_option, pass_local
+from gateway.cli.command_options import local_option, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.cli.new_files import NewFile
 from gateway.text.file_trouble import file_trouble

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from gateway.cli import output
-from gateway.cli.context import config_option, names, pass_invocation
+from gateway.cli.command_options import config_option, names, pass_invocation
 from gateway.cli.durations import DurationType
 from gateway.cli.invocation import Invocation
 from gateway.cli.remote_client import Remote, checked

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import click
 
-from gateway.cli.context import config_option, pass_invocation
+from gateway.cli.command_options import config_option, pass_invocation
 from gateway.cli.invocation import Invocation
 from gateway.errors import GatewayError
 

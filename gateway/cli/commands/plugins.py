@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Choice, Group, local_option, pass_local
+from gateway.cli.command_options import Choice, Group, local_option, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.cli.table import folded
 from gateway.text.escaping import visible, visible_json

@@ -11,7 +11,7 @@ import click
 
 from gateway.admin.timestamps import stamp
 from gateway.cli import output
-from gateway.cli.context import config_option, names, pass_invocation
+from gateway.cli.command_options import config_option, names, pass_invocation
 from gateway.cli.durations import DurationType
 from gateway.cli.invocation import Invocation
 from gateway.cli.table import table

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Group, config_option, names, pass_invocation
+from gateway.cli.command_options import Group, config_option, names, pass_invocation
 from gateway.cli.invocation import Invocation
 from gateway.states import RECORDING_STATES
 from gateway.text.escaping import visible_json

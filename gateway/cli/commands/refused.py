@@ -11,7 +11,7 @@ from gateway.admin.refusal_meanings import REFUSAL_MEANINGS
 from gateway.admin.timestamps import stamp
 from gateway.cli import output
 from gateway.cli.bulk_progress import agreed, bulk_options, finish, watched
-from gateway.cli.context import Group, config_option, names, pass_invocation
+from gateway.cli.command_options import Group, config_option, names, pass_invocation
 from gateway.cli.filters import known_source
 from gateway.cli.invocation import Invocation
 from gateway.runtime.clock import Clock

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.context import config_option, pass_invocation
+from gateway.cli.command_options import config_option, pass_invocation
 from gateway.cli.health import REACHED_AT
 from gateway.cli.invocation import Invocation
 from gateway.cli.remote_client import RefusedElsewhere, Remote

@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from gateway.cli import event_input
-from gateway.cli.context import config_option, names, pass_invocation
+from gateway.cli.command_options import config_option, names, pass_invocation
 from gateway.cli.invocation import Invocation
 from gateway.text.escaping import visible, visible_json
 

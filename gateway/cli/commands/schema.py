@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.context import Choice
+from gateway.cli.command_options import Choice
 
 
 @click.command(short_help="Print the JSON Schema of the configuration or of events.")

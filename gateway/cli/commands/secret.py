@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.context import Choice
+from gateway.cli.command_options import Choice
 
 KINDS: Final = ("key", "webhook", "ed25519")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli import output, vendor_player
-from gateway.cli.context import local_option, names, pass_local
+from gateway.cli.command_options import local_option, names, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.text.escaping import visible, visible_json
 

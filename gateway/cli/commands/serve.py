@@ -9,7 +9,7 @@ import signal
 
 import click
 
-from gateway.cli.context import local_option, pass_local
+from gateway.cli.command_options import local_option, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.errors import GatewayError
 

@@ -9,7 +9,7 @@ import click
 
 from gateway.admin.timestamps import stamp
 from gateway.cli import output
-from gateway.cli.context import Group, config_option, names, pass_invocation
+from gateway.cli.command_options import Group, config_option, names, pass_invocation
 from gateway.cli.event_input import file_options
 from gateway.cli.invocation import Invocation
 from gateway.cli.progress_line import progress_line

@@ -12,8 +12,8 @@ import click
 
 from gateway.admin.timestamps import stamp
 from gateway.cli import output
+from gateway.cli.command_options import Group, config_option, names, pass_invocation
 from gateway.cli.commands.sources_doctor import doctor
-from gateway.cli.context import Group, config_option, names, pass_invocation
 from gateway.cli.invocation import Invocation
 from gateway.cli.table import available, styled
 from gateway.runtime.clock import Clock

@@ -10,7 +10,7 @@ import click
 
 from gateway.cli import output
 from gateway.cli.bulk_progress import agreed
-from gateway.cli.context import local_option, names, pass_local
+from gateway.cli.command_options import local_option, names, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.errors import DeliveryFailed, GatewayError
 from gateway.text.escaping import visible, visible_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli import output
-from gateway.cli.context import config_option, pass_invocation
+from gateway.cli.command_options import config_option, pass_invocation
 from gateway.cli.invocation import Invocation
 from gateway.cli.table import available
 from gateway.text.escaping import visible_json

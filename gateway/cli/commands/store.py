@@ -6,11 +6,11 @@ import click
 
 from gateway.admin.timestamps import stamp
 from gateway.cli import output
+from gateway.cli.command_options import Group, config_option, local_option, pass_invocation, pass_local
 from gateway.cli.commands.store_doctor import doctor
 from gateway.cli.commands.store_keys import keys, reencrypt
 from gateway.cli.commands.store_transfer import backup, copy, export, import_
 from gateway.cli.commands.store_verify import command as verify
-from gateway.cli.context import Group, config_option, local_option, pass_invocation, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.text.escaping import visible_json
 

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from gateway.cli import output
-from gateway.cli.context import local_option, pass_local
+from gateway.cli.command_options import local_option, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.store.verify.violations import Findings, Violation
 from gateway.text.escaping import visible, visible_json

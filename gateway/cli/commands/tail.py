@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli import output
-from gateway.cli.context import config_option, names, pass_invocation
+from gateway.cli.command_options import config_option, names, pass_invocation
 from gateway.cli.filters import event_filters, known_sink, known_source, known_type, moment
 from gateway.cli.invocation import Invocation
 

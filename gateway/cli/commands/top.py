@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.context import config_option, pass_invocation
+from gateway.cli.command_options import config_option, pass_invocation
 from gateway.cli.durations import DurationType
 from gateway.cli.invocation import Invocation
 from gateway.errors import GatewayError

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.errors import GatewayError, Problem
 from gateway.runtime.lean_imports import import_structlog
 from gateway.web.api.responses import problem_document, refusal
-from gateway.web.pages.pages import PAGES, HtmlPage
+from gateway.web.pages.page_list import PAGES, HtmlPage
 from gateway.web.pages.sign_in import signing_in, signing_out
 from gateway.web.pages.visit import Visit, form_of, language_of, local, to, visit_of
 from gateway.web.ports import Serving

@@ -19,7 +19,7 @@ from gateway import (
     Source,
     Verified,
 )
-from plugins.sources.common.event import build_event, contents, stored
+from plugins.sources.common.built_event import build_event, contents, stored
 from plugins.sources.common.expressions import (
     ANY_HEADER,
     BODY,

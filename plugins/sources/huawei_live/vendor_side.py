@@ -27,17 +27,17 @@ class AskingSource(Source):
         return await list_page(http, self._asked, self.name, self._exact_domains, self._allows, span, next)
 
     def expected_configuration(self, url: str) -> Sequence[CallbackConfiguration]:
-        from plugins.sources.huawei_live.configuration import expected_callbacks
+        from plugins.sources.huawei_live.callback_setup import expected_callbacks
 
         return expected_callbacks(self.options, url)
 
     async def read_configuration(self, http: Http) -> Sequence[CallbackConfiguration]:
-        from plugins.sources.huawei_live.configuration import read_callbacks
+        from plugins.sources.huawei_live.callback_setup import read_callbacks
 
         return await read_callbacks(http, self._asked)
 
     async def write_configuration(self, http: Http, wanted: CallbackConfiguration) -> str | None:
-        from plugins.sources.huawei_live.configuration import write_callback
+        from plugins.sources.huawei_live.callback_setup import write_callback
 
         return await write_callback(http, self.options, self._asked, wanted)
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from gateway.testing.corpus import cases
-from gateway.web.pages.pages import PAGES
+from gateway.web.pages.page_list import PAGES
 from tests.web.doors import Served
 from tests.web.pages.browser import Browser
 from tests.web.pages.fixed import Fixed

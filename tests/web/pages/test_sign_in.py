@@ -10,7 +10,7 @@ from starlette.requests import Request
 from gateway.config.grammar.listeners import TokenSettings
 from gateway.fields import Secret
 from gateway.runtime.clock import FrozenClock
-from gateway.web.pages.pages import PAGES
+from gateway.web.pages.page_list import PAGES
 from gateway.web.pages.visit import local
 from gateway.web.sessions import IDLE_SECONDS, SESSIONS_MAX, cookie_name, own_origin
 from gateway.web.tokens import Tokens

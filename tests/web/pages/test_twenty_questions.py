@@ -11,7 +11,7 @@ import click
 import pytest
 
 from gateway.cli.root import gateway as root
-from gateway.web.pages.pages import PAGES
+from gateway.web.pages.page_list import PAGES
 from tests.web.pages.texts import texts
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
