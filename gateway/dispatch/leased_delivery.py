@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from gateway.model import Delivery, Heartbeat
+from gateway.runtime.clock import moment_of
 from gateway.runtime.time_limits import TimeLimit
 from gateway.runtime.traces import Span
 from gateway.store.records import Lease
@@ -77,36 +78,28 @@ def deliveries_of(
 ) -> list[Delivery]:
     """What a sink sees of what goes out in one call since then (ms), for so long at most. `beat` is told of which it is, and what
     `Delivery.alive` is given."""
-    deadline = datetime.fromtimestamp(since / 1000, UTC) + allowed
-    known, first_at = -1, deadline
+    deadline = moment_of(since) + allowed
     deliveries = []
     for member in dispatch.members:
-        lease = member.lease
-        if lease.first_at != known:  # what was stored together began together
-            known, first_at = lease.first_at, datetime.fromtimestamp(lease.first_at / 1000, UTC)
-        deliveries.append(_shown(lease, first_at, deadline, member.owner, partial(beat, dispatch, member)))
+        deliveries.append(_shown(member.lease, deadline, member.owner, partial(beat, dispatch, member)))
     return deliveries
 
 
 def delivery_of(lease: Lease, since: int, allowed: timedelta, *, owner: str = "") -> Delivery:
     """What an observer sees of a lease that is carried since then (ms), for so long at most."""
-    return _shown(lease, _moment(lease.first_at), _moment(since) + allowed, owner, None)
+    return _shown(lease, moment_of(since) + allowed, owner, None)
 
 
-def _shown(lease: Lease, first_at: datetime, deadline: datetime, owner: str, heartbeat: Heartbeat | None) -> Delivery:
+def _shown(lease: Lease, deadline: datetime, owner: str, heartbeat: Heartbeat | None) -> Delivery:
     return Delivery(
         id=lease.delivery,
         event=lease.event,
         sink=lease.sink,
         attempt=lease.attempt,
-        first_attempt_at=first_at,
+        first_attempt_at=moment_of(lease.first_at),
         deadline=deadline,
         memo=MappingProxyType(dict(lease.memo)) if lease.memo else _NO_MEMO,
         replay=lease.replay,
         owner=owner,
         heartbeat=heartbeat,
     )
-
-
-def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import time
@@ -12,12 +13,20 @@ if TYPE_CHECKING:
     import asyncio
 
 
+@functools.lru_cache(
+    maxsize=64
+)  # because under load several things happen in one millisecond, and what was stored together began together
+def moment_of(ms: int) -> datetime:
+    """Milliseconds since 1970 as aware UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
 class Clock:
     """The machine's clocks: wall time for people and rows, monotonic time for measuring, and waiting."""
 
     def now(self) -> datetime:
         """Aware UTC, to the millisecond: what rows hold and what the event's JSON shows."""
-        return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
+        return moment_of(time.time_ns() // 1_000_000)
 
     def ms(self) -> int:
         """Milliseconds since 1970 UTC."""
