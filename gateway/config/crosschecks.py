@@ -241,14 +241,19 @@ def _unmatchable(table: Table, route: RouteSettings, settings: Settings) -> Iter
         "trust": [trust.value for trust in Trust],
         "source": [*settings.sources, *([ALARM_SOURCE] if alarm_globs(route.match.get("type", ())) else [])],
     }
-    match = table.entries.get("match")
-    for key, values in known.items():
-        for number, glob in enumerate(route.match.get(key, ())):
-            if not any(fnmatchcase(value, glob) for value in values):
-                node = match.entries[key] if isinstance(match, Table) else table
-                place = node.items[number] if isinstance(node, Items) else node
-                hint = near(glob, values) if not set(glob) & _WILD else ""
-                yield place.problem(found=f"{key} is never {glob!r}", hint=hint or "known are: " + ", ".join(values))
+    for key, globs in route.match.items():
+        for number, glob in enumerate(globs):
+            values = known.get(key, ())
+            if values and not any(fnmatchcase(value, glob) for value in values):
+                hint = (near(glob, values) if not set(glob) & _WILD else "") or "known are: " + ", ".join(values)
+            elif key == "format" and glob != glob.lower():
+                hint = f"a format is lower case: {glob.lower()}"
+            else:
+                continue
+            match = table.entries.get("match")
+            node = match.entries[key] if isinstance(match, Table) else table
+            place = node.items[number] if isinstance(node, Items) else node
+            yield place.problem(found=f"{key} is never {glob!r}", hint=hint)
 
 
 def lookalikes(node: YamlNode | None, *, listed: bool = False) -> Iterator[Diagnostic]:

@@ -160,7 +160,7 @@ def _files(type: str, vendor_type: str | None, data: Reading, asset: str | None)
 def _rendition(file: Reading, playback: str | None, asset: str | None, seconds: float | None) -> File:
     name = file.text("name")
     return File(
-        format=file.text("ext") or format_of(name),
+        format=(file.text("ext") or "").lower() or format_of(name),
         download_url=f"{_PLAYBACK}/{playback}/{name}" if playback and name else None,
         asset_id=asset,
         size_bytes=file.whole("filesize"),

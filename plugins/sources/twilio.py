@@ -163,7 +163,7 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
             else VOICE.get(status or "", RECORDING_UNKNOWN)
         )
         name = reading.text("RecordingSid") or reading.text("CompositionSid")
-        format = reading.text("Container")
+        format = (reading.text("Container") or "").lower() or None
         url = reading.text("RecordingUrl") or reading.text("MediaExternalLocation")
         file = _file(reading, type, format or format_of(url), url, name)
         time = reading.time("Timestamp")

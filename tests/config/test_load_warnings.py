@@ -14,6 +14,7 @@ from tests.config.test_load import SINKS, SOURCE
         (SINKS + "routes: [{to: ops}]", "no route names the sink 'app'"),
         (SINKS + "routes: [{name: all, to: [ops, app], stop: true}, {name: late, to: ops}]", "'late' is never reached"),
         (SINKS + "routes: [{match: {type: recording.fail}, to: [ops, app]}]", "did you mean recording.failed?"),
+        (SINKS + "routes: [{match: {format: [hls, MP4]}, to: [ops, app]}]", "format is never 'MP4'"),
         (SINKS + "routes: [{match: {trust: 'x*'}, to: [ops, app]}]", "none, timestamp, fields, body"),
         (SINKS + SOURCE + "routes: [{match: {source: [live, liv]}, to: [ops, app]}]", "source is never 'liv'"),
         (f"sources: {{a: {{type: fake, keys: [{KEY}], allow_from: [203.0.113.0/24]}}}}", "lets nobody in"),

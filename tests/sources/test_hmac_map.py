@@ -141,6 +141,14 @@ def test_what_is_of_another_type_is_a_problem_and_no_refusal(map: Any, problem: 
     assert made.extra == said
 
 
+def test_a_format_is_lower_case_whoever_says_it() -> None:
+    """Because a route's `format: mp4` is compared with upper and lower case."""
+    made = event(
+        {"out": [{"ext": "MP4"}], "kind": "HLS"}, format="body.kind", files="body.out", file={"format": "file.ext"}
+    )
+    assert (made.format, made.files[0].format) == ("hls", "mp4")
+
+
 def test_one_file_may_stand_in_the_body_itself() -> None:
     map = {"file": {"download_url": "file.url", "duration_seconds": 'duration("90s")', "size_bytes": "int(file.size)"}}
     (file,) = event({"url": "https://x", "size": "5"}, **map).files

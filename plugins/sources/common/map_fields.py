@@ -36,7 +36,7 @@ class Taker:
         if (type(value) is int or type(value) is float) and math.isfinite(value):
             value = str(value)
         if type(value) is str and len(value) <= TEXT_BYTES_MAX and "\0" not in value:
-            return value or None
+            return (value.lower() if name == "format" else value) or None  # a format is lower case, whoever says it
         self._miss(name, value)
         return None
 
