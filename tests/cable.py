@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Self
 
-from tests.running import free_port
+from tests.ports import free_port
 
 FAR = tuple[str, int] | str  # host and port, or the path of a unix socket
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import http.client
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -15,7 +13,6 @@ import sys
 import threading
 import time
 import urllib.request
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,38 +26,12 @@ from tests import covered, threads, warm
 from tests.commands import invoke
 from tests.delivered_events import hold_request
 from tests.patience import PATIENCE_S
+from tests.ports import free_port
 
 KEY = "demo-0123456789abcdef0123456789abcdef"
 SECRET = "demo-whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-PORT_MIN = 15_000
-HELD_MAX = 100  # ports of a process; whoever asked for an older one has listened there long since
 LOOK_S = 2.0  # of a look whether it is ready, before the next
 COMMAND = str(Path(sys.executable).parent / "gateway")
-
-
-_held: deque[int] = deque()  # descriptors of bound sockets
-
-
-def free_port() -> int:
-    """One that the system gives to no connection by itself, so that who is killed finds it free when it starts again; and that
-    nobody draws twice, in whatever process: a bound socket holds it, beside which a server may listen (SO_REUSEADDR)."""
-    while True:
-        port = random.SystemRandom().randrange(PORT_MIN, _first_given())
-        with socket.socket() as held, contextlib.suppress(OSError):
-            held.bind(("127.0.0.1", port))
-            if sys.platform == "linux":  # elsewhere nobody could listen beside it
-                held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not before: else two could draw it
-                _held.append(held.detach())
-            if len(_held) > HELD_MAX:
-                os.close(_held.popleft())
-            return port
-
-
-@functools.cache
-def _first_given() -> int:
-    with contextlib.suppress(OSError, ValueError):
-        return max(int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]), PORT_MIN + 5000)
-    return 32768
 
 
 class Player:

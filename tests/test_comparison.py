@@ -23,7 +23,8 @@ from gateway.config.document.diagnostics import ConfigError
 from gateway.config.load import load
 from gateway.testing import running
 from tests.patience import PATIENCE_S, until
-from tests.running import Player, Receiver, free_port, receiving
+from tests.ports import free_port
+from tests.running import Player, Receiver, receiving
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/comparison.md"
 TEXT = PAGE.read_text()

@@ -20,7 +20,8 @@ from gateway.config.load import load
 from gateway.config.route_tests import run_tests
 from gateway.testing import Reply, ScriptedServer, running
 from tests.patience import PATIENCE_S, until
-from tests.running import Running, free_port
+from tests.ports import free_port
+from tests.running import Running
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "keep-every-recording.md").read_text()

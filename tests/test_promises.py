@@ -20,7 +20,7 @@ from tests.running import KEY, SECRET, Player, Receiver, Running, receiving
 SOURCE = f"sources:\n  live: {{type: huawei-live, keys: ['{KEY}'], domains: [push.example.com], apps: [live]}}\n"
 
 
-def forwarding(port: int, *, concurrency: int = 8, more: str = "", routes: str = "") -> str:
+def forward_config(port: int, *, concurrency: int = 8, more: str = "", routes: str = "") -> str:
     return (
         SOURCE
         + f"sinks:\n  app:\n    type: forward\n    url: http://127.0.0.1:{port}/in\n    sign: {{scheme: standard-webhooks, secrets: ['{SECRET}']}}\n"
@@ -51,7 +51,7 @@ def _receives_more(receiver: Receiver, count: int) -> bool:
 
 
 def _kill_under_load(folder: Path, receiver: Receiver, rounds: int, *, concurrency: int = 8) -> None:
-    running = Running(folder, forwarding(receiver.port, concurrency=concurrency))
+    running = Running(folder, forward_config(receiver.port, concurrency=concurrency))
     player, lock = Player(), threading.Lock()
     acknowledged: list[str] = []
     for _ in range(rounds):
@@ -89,7 +89,7 @@ def test_nothing_acknowledged_is_lost_by_twenty_kills(tmp_path: Path) -> None:
 
 def test_nothing_acknowledged_is_lost_by_a_polite_stop(tmp_path: Path) -> None:
     # 404 is tried again and, unlike 503, opens no circuit, whose pause the test would have to wait for
-    with receiving(404) as receiver, Running(tmp_path, forwarding(receiver.port)) as running:
+    with receiving(404) as receiver, Running(tmp_path, forward_config(receiver.port)) as running:
         player = Player()
         acknowledged = [running.post(player.body())[1]["events"][0] for _ in range(20)]
         assert receiver.wait_for(lambda seen: len(seen.requests) >= 3)
@@ -104,7 +104,7 @@ def test_nothing_acknowledged_is_lost_by_a_polite_stop(tmp_path: Path) -> None:
 
 
 def test_nobody_gets_in_who_does_not_belong(tmp_path: Path) -> None:
-    with receiving() as receiver, Running(tmp_path, forwarding(receiver.port)) as running:
+    with receiving() as receiver, Running(tmp_path, forward_config(receiver.port)) as running:
         player = Player()
         refused = {
             "tampered": player.body(tampered=True),
@@ -128,7 +128,7 @@ def test_nobody_gets_in_who_does_not_belong(tmp_path: Path) -> None:
 
 
 def test_an_event_says_how_much_the_signature_covered(tmp_path: Path) -> None:
-    with receiving() as receiver, Running(tmp_path, forwarding(receiver.port)) as running:
+    with receiving() as receiver, Running(tmp_path, forward_config(receiver.port)) as running:
         running.post(Player().body(scheme="hmac-sha256-timestamp"))
         running.post(Player().body(scheme="hmac-sha256-fields", number=2))
         assert receiver.wait_for(lambda seen: len(seen.requests) == 2)
@@ -139,7 +139,7 @@ def test_an_event_says_how_much_the_signature_covered(tmp_path: Path) -> None:
 
 
 def test_the_same_event_has_the_same_id_for_ever(tmp_path: Path) -> None:
-    with receiving() as receiver, Running(tmp_path, forwarding(receiver.port)) as running:
+    with receiving() as receiver, Running(tmp_path, forward_config(receiver.port)) as running:
         body = Player().body(number=7)
         status, first = running.post(body)
         assert (status, first["status"]) == (200, "accepted")
@@ -160,7 +160,7 @@ def test_the_same_event_has_the_same_id_for_ever(tmp_path: Path) -> None:
 
 
 def test_other_content_under_a_known_id_is_held_and_once_released_no_repeat_to_the_receiver(tmp_path: Path) -> None:
-    with receiving() as receiver, Running(tmp_path, forwarding(receiver.port)) as running:
+    with receiving() as receiver, Running(tmp_path, forward_config(receiver.port)) as running:
         genuine = Player().body()
         [first] = running.post(genuine)[1]["events"]
         other = json.dumps({**json.loads(genuine), "file_size": 1}).encode()  # which the signature does not cover
@@ -184,7 +184,7 @@ def test_a_sink_that_never_answers_does_not_slow_the_others(tmp_path: Path) -> N
         stuck.delay = 3600
         slow = f"  slow: {{type: forward, url: 'http://127.0.0.1:{stuck.port}/in', delivery: {{concurrency: 2, timeout: 1h}}}}\n"
         with Running(
-            tmp_path, forwarding(good.port, more=slow, routes="routes:\n  - {name: all, to: [slow, app]}\n")
+            tmp_path, forward_config(good.port, more=slow, routes="routes:\n  - {name: all, to: [slow, app]}\n")
         ) as running:
             player = Player()
             for _ in range(50):
@@ -238,7 +238,7 @@ def test_an_event_that_crashes_its_sink_does_not_stop_the_next(tmp_path: Path) -
 def test_a_person_can_see_why(tmp_path: Path) -> None:
     with receiving(400) as receiver:
         routes = "routes:\n  - {name: failures, match: {type: recording.failed, stream: 'vip-*'}, to: [app]}\n"
-        with Running(tmp_path, forwarding(receiver.port, routes=routes)) as running:
+        with Running(tmp_path, forward_config(receiver.port, routes=routes)) as running:
             player = Player()
             [wanted] = running.post(player.body("RECORD_FAILED", fields={"stream": "vip-1"}))[1]["events"]
             [unwanted] = running.post(player.body("RECORD_FAILED", fields={"stream": "main"}))[1]["events"]

@@ -19,7 +19,7 @@ import pytest
 from tests import covered, warm
 from tests.cli.conftest import CONFIG, ROOT, Cli, run
 from tests.patience import PATIENCE_S, until
-from tests.running import free_port
+from tests.ports import free_port
 
 
 @contextmanager

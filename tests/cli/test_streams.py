@@ -17,7 +17,7 @@ from gateway.cli.remote_client import RefusedElsewhere, Remote
 from tests import threads
 from tests.cli.conftest import Cli
 from tests.patience import PATIENCE_S, until
-from tests.running import free_port
+from tests.ports import free_port
 
 # -- the stream of a gateway elsewhere
 
@@ -47,11 +47,11 @@ class Streams:
         threads.end(self._thread)
 
 
-def streaming(text: str) -> bytes:
+def stream_answer(text: str) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + text.encode()
 
 
-def refusing(status: str, body: bytes) -> bytes:
+def refusal_answer(status: str, body: bytes) -> bytes:
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -71,8 +71,8 @@ def test_a_connection_that_is_lost_is_made_again_and_goes_on_after_the_last_that
     first = (
         ': \n\nid: 7\nevent: event\ndata: {"a": 1}\n\nid: 8\nevent: attempt\ndata: {"b":\ndata: 2}\n\nid: 9\nevent: att'
     )
-    busy = refusing("503 Service Unavailable", b'{"code": "stopping", "detail": "it stops"}')
-    streams = Streams(streaming(first), busy, streaming('id: 9\nevent: sink\ndata: {"c": 3}\n\n'))
+    busy = refusal_answer("503 Service Unavailable", b'{"code": "stopping", "detail": "it stops"}')
+    streams = Streams(stream_answer(first), busy, stream_answer('id: 9\nevent: sink\ndata: {"c": 3}\n\n'))
     with NewsElsewhere(Remote(streams.url, "t" * 40), NewsFilter(types=("event", "attempt"), source=("live",))) as news:
         items = gathered(news, 5)
     streams.close()
@@ -91,7 +91,7 @@ def test_a_connection_that_is_lost_is_made_again_and_goes_on_after_the_last_that
 def test_a_token_that_holds_no_more_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(news_module, "RETRY_SECONDS_MIN", 0.01)
     streams = Streams(
-        streaming(""), refusing("401 Unauthorized", b'{"code": "unauthorized", "detail": "no such token"}')
+        stream_answer(""), refusal_answer("401 Unauthorized", b'{"code": "unauthorized", "detail": "no such token"}')
     )
     with NewsElsewhere(Remote(streams.url, "t" * 40), NewsFilter()) as news, pytest.raises(RefusedElsewhere):
         gathered(news, 9)
@@ -109,9 +109,9 @@ def test_a_line_that_never_ends_and_a_connection_that_breaks_are_lost_connection
 ) -> None:
     monkeypatch.setattr(news_module, "RETRY_SECONDS_MIN", 0.01)
     monkeypatch.setattr(news_module, "LINE_BYTES_MAX", 100)
-    endless = streaming("data: " + "x" * 200)
+    endless = stream_answer("data: " + "x" * 200)
     broken = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nid: 4"
-    streams = Streams(endless, broken, streaming('id: 5\nevent: sink\ndata: {"c": 3}\n\n'))
+    streams = Streams(endless, broken, stream_answer('id: 5\nevent: sink\ndata: {"c": 3}\n\n'))
     with NewsElsewhere(Remote(streams.url, "t" * 40), NewsFilter()) as news:
         items = gathered(news, 4)
     streams.close()
@@ -123,7 +123,7 @@ def test_a_line_that_never_ends_and_a_connection_that_breaks_are_lost_connection
 def test_whoever_reads_slowly_is_waited_for_and_may_end_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(news_module, "WAITING_MAX", 2)
     monkeypatch.setattr(news_module, "PUT_SECONDS", 0.01)
-    streams = Streams(streaming("".join(f'id: {n}\nevent: sink\ndata: {{"n": {n}}}\n\n' for n in range(1, 9))))
+    streams = Streams(stream_answer("".join(f'id: {n}\nevent: sink\ndata: {{"n": {n}}}\n\n' for n in range(1, 9))))
     with NewsElsewhere(Remote(streams.url, "t" * 40), NewsFilter()) as news:
         until(lambda: news._items.full())
         assert [item.data["n"] for item in gathered(news, 5)][:5] == [1, 2, 3, 4, 5]

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.patience import PATIENCE_S, until
-from tests.running import KEY, SECRET, Player, Running, free_port, receiving
+from tests.ports import free_port
+from tests.running import KEY, SECRET, Player, Running, receiving
 
 OFFERED = Path(__file__).resolve().parents[2] / "deploy/compose/nginx.conf"
 MAX_BODY = 256 * 1024

@@ -51,7 +51,7 @@ async def one_of(house: House) -> Lease:
     return lease
 
 
-async def waiting(house: House, seconds: float, most: int = 10) -> asyncio.Task[Pulled]:
+async def waiting_consumer(house: House, seconds: float, most: int = 10) -> asyncio.Task[Pulled]:
     lane = lane_of(house)
     task = asyncio.create_task(lane.give_within(seconds, most, MINUTE, lambda: True))
     before = len(lane._waiters)
@@ -149,19 +149,19 @@ async def test_what_fails_dies_of_age_and_what_kills_its_consumers_dies_too(buil
 
 async def test_a_consumer_waits_until_something_comes_and_no_longer_than_it_said(build: Build) -> None:
     house = await build(Fetched())
-    task = await waiting(house, 30)
+    task = await waiting_consumer(house, 30)
     assert house.value("pull_waiting", sink="app") == 1
     await house.put(event(1))
     assert [lease.event.id for lease in (await task).leases] == [event(1).id]
     assert (house.value("pull_waiting", sink="app"), house.value("pull_leased_total", sink="app")) == (0, 1)
-    task = await waiting(house, 30)
+    task = await waiting_consumer(house, 30)
     await house.later(31)
     assert (await task).why == "empty"
 
 
 async def test_who_waits_is_called_in_turn_and_passes_on_what_is_left(build: Build) -> None:
     house = await build(Fetched(), delivery={"concurrency": 10})
-    tasks = [await waiting(house, 30, most=2) for _ in range(3)]
+    tasks = [await waiting_consumer(house, 30, most=2) for _ in range(3)]
     await house.put(*(event(n) for n in range(5)))
     given = [await task for task in tasks]
     assert sorted(len(one.leases) for one in given) == [1, 2, 2]
@@ -171,12 +171,12 @@ async def test_a_failed_attempt_and_the_next_of_a_stream_wake_who_waits(build: B
     house = await build(Fetched(), delivery={"order": "stream"})
     await house.put(event(1), event(2))
     lease = await one_of(house)
-    task = await waiting(house, 30)
+    task = await waiting_consumer(house, 30)
     await lane_of(house).outcomes.end_leases([receipt(lease)], Retry("later", timedelta(seconds=5)))
     await house.later(6)
     (again,) = (await task).leases
     assert (again.event.id, again.attempt) == (event(1).id, 2)
-    task = await waiting(house, 30)
+    task = await waiting_consumer(house, 30)
     await lane_of(house).outcomes.end_leases([receipt(again)], "done")
     assert [one.event.id for one in (await task).leases] == [event(2).id]
 
@@ -198,7 +198,7 @@ async def test_a_rate_a_pause_and_the_end_hold_for_consumers(build: Build) -> No
     await house.put(*(event(n) for n in range(4)))
     assert len(await give(house)) == 2
     assert (await lane.give(9, MINUTE)).why == "rate"
-    task = await waiting(house, 30)
+    task = await waiting_consumer(house, 30)
     await house.later(29)
     assert not task.done()
     await house.later(2)
@@ -208,7 +208,7 @@ async def test_a_rate_a_pause_and_the_end_hold_for_consumers(build: Build) -> No
     await pause(house)
     await house.later(61)
     assert (await lane.give(9, MINUTE)).why == "paused"
-    task = await waiting(house, 30)
+    task = await waiting_consumer(house, 30)
     await house.dispatcher.close(0.1)
     assert (await task).why == "stopping"
     assert (await lane.give(1, MINUTE)).why == "stopping"
@@ -224,7 +224,7 @@ async def test_two_gateways_hand_out_each_delivery_once_and_take_each_others_rec
     written = [(await lane_of(first).outcomes.receipts()).receipt_of(lease, MINUTE) for lease in leases]
     read = await lane_of(second).outcomes.receipts()
     assert await lane_of(second).outcomes.end_leases([read.parse(text) for text in written], "done") == [True] * 60
-    task = await waiting(second, 20)
+    task = await waiting_consumer(second, 20)
     await first.put(event(9999), reserve=True)
     assert len((await asyncio.wait_for(task, PATIENCE_S)).leases) == 1
 

@@ -26,7 +26,7 @@ from gateway.testing.server import Reply, ScriptedServer
 from gateway.version import __version__
 from tests.examples import examples
 from tests.patience import PATIENCE_S
-from tests.running import free_port
+from tests.ports import free_port
 
 
 async def test_a_request_says_who_calls_and_wants_nothing_compressed(http: Http) -> None:

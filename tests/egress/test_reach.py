@@ -14,7 +14,7 @@ from gateway.egress.reach import reach, reach_url
 from gateway.egress.tls import client_context
 from gateway.errors import Unavailable
 from tests.certificates import certificates
-from tests.running import free_port
+from tests.ports import free_port
 
 
 @asynccontextmanager

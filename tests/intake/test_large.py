@@ -16,7 +16,7 @@ from gateway.testing import NOW, FrozenClock, running
 KEY = "a-key-of-thirty-two-characters-00"
 
 
-def meeting(source: Any, files: int) -> Played:
+def recorded_meeting(source: Any, files: int) -> Played:
     said = json.loads(source.play(Scene(type="recording.completed", number=files, now=NOW)).body)
     meeting = said["payload"]["object"]
     (file,) = meeting["recording_files"]
@@ -48,7 +48,7 @@ async def test_what_a_large_callback_costs_leaves_the_loop(
         "routes": [{"where": "event.data.files.exists(f, f.format == 'mp4')", "to": ["app"]}],
     }
     async with running(config, clock=FrozenClock(NOW)) as gateway:
-        answer = await gateway.post(meeting(gateway.source(), files))
+        answer = await gateway.post(recorded_meeting(gateway.source(), files))
         assert answer.status == 200, answer.body
         assert where == [apart] * 3
         (event,) = gateway.delivered("app")
@@ -57,7 +57,7 @@ async def test_what_a_large_callback_costs_leaves_the_loop(
 
 async def test_a_large_callback_that_is_refused_is_told_as_any_other() -> None:
     async with running({"sources": {"zoom": {"type": "zoom", "keys": [KEY]}}}, clock=FrozenClock(NOW)) as gateway:
-        good = meeting(gateway.source(), 100)
+        good = recorded_meeting(gateway.source(), 100)
         assert len(good.body) > intake.LARGE_BODY_BYTES
         bad = await gateway.post(Played(body=good.body + b" ", headers=good.headers))
         assert (bad.status, bad.json()["code"]) == (401, "signature_mismatch")
@@ -102,7 +102,7 @@ async def test_a_body_counts_as_a_strangers_until_its_sender_is_known_and_no_lon
     monkeypatch.setattr(intake, "verify", verify)
     monkeypatch.setattr(intake, "normalise", normalise)
     async with running({"sources": {"zoom": {"type": "zoom", "keys": [KEY]}}}, clock=FrozenClock(NOW)) as gateway:
-        good = meeting(gateway.source(), 1)
+        good = recorded_meeting(gateway.source(), 1)
         assert (await gateway.post(good)).status == 200
         assert order == ["verified", "given back", "normalised"]
         order.clear()

@@ -10,7 +10,7 @@ from plugins.sinks.exec import Exec, ExecOptions
 PYTHON = sys.executable
 
 
-def running(code: str, **options: Any) -> Exec:
+def program_sink(code: str, **options: Any) -> Exec:
     """A sink that runs this Python."""
     read = ExecOptions.model_validate({"command": [PYTHON, "-c", code], "cwd": "/", **options})
     return Exec("job", read, http=None, log=None)  # type: ignore[arg-type]

@@ -39,7 +39,7 @@ class TestConfirmKeepsThePromises(SinkPromises):
         return {"allow": HERE, "confirm": {"allow": ["d.example.com"]}}
 
 
-def looking(**options: Any) -> AbstractAsyncContextManager[Confirm]:
+def confirm_sink(**options: Any) -> AbstractAsyncContextManager[Confirm]:
     clock = options.pop("clock", FrozenClock())
     return opened(Confirm, {"allow": HERE, **options}, name="look", clock=clock)
 
@@ -50,7 +50,7 @@ def of(*urls: str, **changes: Any) -> Delivery:
 
 
 async def test_a_file_without_an_address_is_passed_by() -> None:
-    async with ScriptedServer(Reply(status=206, headers=PART, body=b"x")) as server, looking() as sink:
+    async with ScriptedServer(Reply(status=206, headers=PART, body=b"x")) as server, confirm_sink() as sink:
         files = (File(format="mp4"), File(format="mp4", download_url=server.url + SIGNED))
         done = await sink.deliver(delivery(event(files=files, trust=Trust.FIELDS)))
     assert isinstance(done, Done)
@@ -59,7 +59,7 @@ async def test_a_file_without_an_address_is_passed_by() -> None:
 
 async def looked(reply: Reply, **options: Any) -> FollowUp:
     """What follows on a look that is answered so."""
-    async with ScriptedServer(reply) as server, looking(**options) as sink:
+    async with ScriptedServer(reply) as server, confirm_sink(**options) as sink:
         done = await sink.deliver(of(server.url + SIGNED))
     assert isinstance(done, Done)
     [follow_up] = done.events
@@ -67,7 +67,7 @@ async def looked(reply: Reply, **options: Any) -> FollowUp:
 
 
 async def test_a_file_that_is_there_is_confirmed_with_what_was_measured() -> None:
-    async with ScriptedServer(Reply(status=206, headers=PART, body=b"x")) as server, looking() as sink:
+    async with ScriptedServer(Reply(status=206, headers=PART, body=b"x")) as server, confirm_sink() as sink:
         one = of(server.url + SIGNED)
         done = await sink.deliver(one)
         [got] = server.received
@@ -113,7 +113,7 @@ async def test_it_is_looked_for_until_missing_after_and_found_in_the_meantime() 
     replies = [Reply(status=404), Reply(status=404), Reply(status=206, headers=PART, body=b"x")]
     for last, type in ((replies, RECORDING_CONFIRMED), ([*replies[:2], Reply(status=404)], RECORDING_MISSING)):
         clock = FrozenClock()
-        async with ScriptedServer(*last) as server, looking(missing_after="10m", clock=clock) as sink:
+        async with ScriptedServer(*last) as server, confirm_sink(missing_after="10m", clock=clock) as sink:
             one = of(server.url + SIGNED).replace(first_attempt_at=NOW)
             for _ in range(2):
                 with pytest.raises(Retry, match="not there yet: 1 of 1 files"):
@@ -142,7 +142,7 @@ async def test_it_is_looked_for_until_missing_after_and_found_in_the_meantime() 
 async def test_only_a_holder_that_the_operator_answers_for_confirms(allow: list[str], confirmed: bool) -> None:
     async with ScriptedServer(Reply(status=206, headers=PART, body=b"x")) as server:
         listed = [text.format(port=server.port) for text in allow]
-        async with looking(confirm={"allow": listed}) as sink:
+        async with confirm_sink(confirm={"allow": listed}) as sink:
             done = await sink.deliver(of(server.url + SIGNED))
     assert isinstance(done, Done)
     [file] = done.events[0].files
@@ -166,7 +166,7 @@ async def test_only_a_holder_that_the_operator_answers_for_confirms(allow: list[
 async def test_what_says_nothing_of_the_file_follows_nothing_and_breaks_no_other(
     reply: Reply, kind: type[Exception], words: str
 ) -> None:
-    async with ScriptedServer(reply, otherwise=Reply(status=206)) as server, looking() as sink:
+    async with ScriptedServer(reply, otherwise=Reply(status=206)) as server, confirm_sink() as sink:
         with pytest.raises(kind, match=words) as caught:
             await sink.deliver(of(server.url + SIGNED))
         assert len(server.received) == 1  # and no redirect was followed
@@ -182,7 +182,7 @@ async def test_what_says_nothing_of_the_file_follows_nothing_and_breaks_no_other
      "http://169.254.169.254/a", "file:///etc/passwd", "ftp://d.example.com/a", "http://u:p@d.example.com/a", "//x", "x"],
 )  # fmt: skip
 async def test_an_address_that_may_not_be_called_is_refused_and_not_called(url: str) -> None:
-    async with ScriptedServer() as server, looking(allow=["10.0.0.0/8"]) as sink:
+    async with ScriptedServer() as server, confirm_sink(allow=["10.0.0.0/8"]) as sink:
         with pytest.raises(Refused):
             await sink.deliver(of(url.format(port=server.port)))
         assert server.connections == 0
@@ -193,17 +193,17 @@ async def test_an_event_of_less_trust_is_refused_before_anything_is_called() -> 
         for trust in (Trust.NONE, Trust.TIMESTAMP):
             one = of(server.url + SIGNED)
             one = one.replace(event=one.event.replace(trust=trust))
-            async with looking() as sink:
+            async with confirm_sink() as sink:
                 with pytest.raises(Refused, match="min_trust"):
                     await sink.deliver(one)
-            async with looking(min_trust="none") as sink:
+            async with confirm_sink(min_trust="none") as sink:
                 assert isinstance(await sink.deliver(one), Done)
     assert len(server.received) == 2
 
 
 async def test_each_file_is_looked_at_and_what_is_there_is_told_apart_from_what_is_not() -> None:
     replies = [Reply(status=206), Reply(status=404), Reply(status=206)]
-    async with ScriptedServer(*replies) as server, looking() as sink:
+    async with ScriptedServer(*replies) as server, confirm_sink() as sink:
         done = await sink.deliver(of(*[f"{server.url}/{number}" for number in range(3)]))
         play = delivery(event(files=(File(play_url=f"{server.url}/play"),), trust=Trust.FIELDS))
         server.replies.append(Reply(status=206))
@@ -224,7 +224,7 @@ async def test_each_look_has_the_time_of_an_attempt_and_one_address_is_looked_at
         nonlocal beats
         beats += 1
 
-    async with ScriptedServer(otherwise=Reply(status=206, headers=PART)) as server, looking() as sink:
+    async with ScriptedServer(otherwise=Reply(status=206, headers=PART)) as server, confirm_sink() as sink:
         one = of(*[f"{server.url}/{number % 3}" for number in range(9)]).replace(heartbeat=heartbeat)
         done = await sink.deliver(one)
         assert (len(server.received), beats) == (3, 3)
@@ -244,13 +244,13 @@ async def test_what_a_server_says_of_itself_has_no_power_and_no_length() -> None
 
 async def test_a_private_authority_is_the_one_that_is_trusted(tmp_path: Path) -> None:
     """That it is not there is seen because it is read: the option reaches the connection."""
-    async with ScriptedServer() as server, looking(ca=str(tmp_path / "authority.pem")) as sink:
+    async with ScriptedServer() as server, confirm_sink(ca=str(tmp_path / "authority.pem")) as sink:
         with pytest.raises(DeliveryFailed, match="the TLS files of this target"):
             await sink.deliver(of(server.url.replace("http:", "https:") + "/a"))
 
 
 async def test_a_preview_shows_the_request_without_its_signature() -> None:
-    async with looking() as sink:
+    async with confirm_sink() as sink:
         said = await sink.preview(of("https://d.example.com" + SIGNED))
     assert said.startswith("GET https://d.example.com/live/a.mp4")
     assert "canary" not in said

@@ -22,7 +22,7 @@ from plugins.sinks.exec import Exec, ExecOptions
 from plugins.sinks.exec import child as child_module
 from plugins.sinks.exec.options import OURS
 from tests.patience import PATIENCE_S
-from tests.sinks.programs import PYTHON, running
+from tests.sinks.programs import PYTHON, program_sink
 
 
 class TestExecKeepsThePromises(SinkPromises):
@@ -34,16 +34,16 @@ class TestExecKeepsThePromises(SinkPromises):
 
 async def test_the_program_reads_the_event_and_its_words_are_the_receipt() -> None:
     one = event(stream='直播"; rm -rf / #')
-    sink = running("import json,sys; print(json.load(sys.stdin)['data']['stream'])")
+    sink = program_sink("import json,sys; print(json.load(sys.stdin)['data']['stream'])")
     assert await sink.deliver(delivery(one)) == 'exit 0: 直播"; rm -rf / #'
-    sink = running("import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())")
+    sink = program_sink("import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())")
     for each in events():
         said = (await sink.deliver(delivery(each))).removeprefix("exit 0: ").removesuffix("…")
         assert json.dumps(to_document(each), ensure_ascii=False, separators=(",", ":")).startswith(said[:60])
 
 
 async def test_hostile_text_reaches_only_standard_input() -> None:
-    sink = running("import os,sys; sys.stdin.read(); print(sys.argv[1:], sorted(os.environ))")
+    sink = program_sink("import os,sys; sys.stdin.read(); print(sys.argv[1:], sorted(os.environ))")
     harmless = await sink.deliver(delivery(event(stream="x")))
     for case in cases("stream"):
         assert await sink.deliver(delivery(event(stream=case.value))) == harmless, case.id
@@ -61,7 +61,7 @@ async def test_a_child_sees_the_listed_variables_and_descriptors_and_no_other(
         "import json,os; fds=[fd for fd in os.listdir('/proc/self/fd') if os.path.exists('/proc/self/fd/'+fd)];"
         "open('seen.json','w').write(json.dumps([dict(os.environ),fds,os.getcwd(),os.getsid(0)==os.getpid()]))"
     )
-    sink = running(code, cwd=str(tmp_path), environment={"GATEWAY_TOKEN": "mine"})
+    sink = program_sink(code, cwd=str(tmp_path), environment={"GATEWAY_TOKEN": "mine"})
     try:
         await sink.deliver(delivery(event(), sink="job", attempt=3, replay=True))
     finally:
@@ -87,7 +87,7 @@ async def test_a_child_sees_the_listed_variables_and_descriptors_and_no_other(
 
 
 async def test_other_content_under_a_known_id_is_no_repeat_to_the_program(tmp_path: Path) -> None:
-    sink = running("import os; open('seen','w').write(os.environ['GATEWAY_EVENT_ID'])", cwd=str(tmp_path))
+    sink = program_sink("import os; open('seen','w').write(os.environ['GATEWAY_EVENT_ID'])", cwd=str(tmp_path))
     await sink.deliver(delivery(event(variant="0123abcd")))
     assert (tmp_path / "seen").read_text() == f"{event().id}~0123abcd"
 
@@ -105,36 +105,36 @@ async def test_other_content_under_a_known_id_is_no_repeat_to_the_program(tmp_pa
     ],
 )
 async def test_an_exit_code_means_what_the_options_say(code: int, options: Any, outcome: type[Exception]) -> None:
-    sink = running(f"import sys; print('out'); print('why', file=sys.stderr); sys.exit({code})", **options)
+    sink = program_sink(f"import sys; print('out'); print('why', file=sys.stderr); sys.exit({code})", **options)
     with pytest.raises(outcome, match=f"exit {code}: why") as failed:
         await sink.deliver(delivery())
     assert type(failed.value) is outcome
 
 
 async def test_another_code_may_say_delivered() -> None:
-    assert await running("import sys; sys.exit(3)", delivered=[0, 3]).deliver(delivery()) == "exit 3"
+    assert await program_sink("import sys; sys.exit(3)", delivered=[0, 3]).deliver(delivery()) == "exit 3"
 
 
 @pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (15, "SIGTERM"), (40, "signal 40")])
 async def test_a_program_that_was_ended_by_a_signal_is_tried_again(number: int, name: str) -> None:
     with pytest.raises(Retry, match=f"ended by {name}: no output") as failed:
-        await running(f"import os; os.kill(os.getpid(), {number})").deliver(delivery())
+        await program_sink(f"import os; os.kill(os.getpid(), {number})").deliver(delivery())
     assert not failed.value.service
 
 
 @pytest.mark.parametrize("trust", [Trust.NONE, Trust.TIMESTAMP])
 async def test_an_event_whose_signature_covered_too_little_runs_nothing(trust: Trust, tmp_path: Path) -> None:
-    sink = running("open('ran', 'w')", cwd=str(tmp_path))
+    sink = program_sink("open('ran', 'w')", cwd=str(tmp_path))
     with pytest.raises(Refused, match=f"covers `{trust}` of this event.* only for `fields` or more"):
         await sink.deliver(delivery(event(trust=trust)))
     assert not (tmp_path / "ran").exists()
     assert sink.wanted_trust is Trust.FIELDS
-    await running("pass", min_trust="none").deliver(delivery(event(trust=trust)))
-    await running("pass").deliver(delivery(event(trust=Trust.BODY)))
+    await program_sink("pass", min_trust="none").deliver(delivery(event(trust=trust)))
+    await program_sink("pass").deliver(delivery(event(trust=Trust.BODY)))
 
 
 async def test_a_flood_of_output_is_read_and_dropped() -> None:
-    sink = running("import sys\nfor _ in range(3000): sys.stdout.write('x'*4096); sys.stderr.write('y'*4096)")
+    sink = program_sink("import sys\nfor _ in range(3000): sys.stdout.write('x'*4096); sys.stderr.write('y'*4096)")
     async with asyncio.timeout(PATIENCE_S):
         receipt = await sink.deliver(delivery())
     assert len(receipt) < 250
@@ -144,23 +144,23 @@ async def test_a_flood_of_output_is_read_and_dropped() -> None:
 async def test_a_program_need_not_read_its_input(code: str) -> None:
     large = event(extra={"x": "y" * 500_000})
     async with asyncio.timeout(PATIENCE_S):
-        assert await running(code).deliver(delivery(large)) == "exit 0"
+        assert await program_sink(code).deliver(delivery(large)) == "exit 0"
 
 
 async def test_a_large_event_is_read_whole() -> None:
     large = event(extra={"x": "y" * 500_000})
-    sink = running("import json,sys; print(len(json.load(sys.stdin)['data']['extra']['x']))")
+    sink = program_sink("import json,sys; print(len(json.load(sys.stdin)['data']['extra']['x']))")
     assert await sink.deliver(delivery(large)) == "exit 0: 500000"
 
 
 async def test_where_the_kernel_has_no_pidfd_it_works_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open")
-    assert await running("print('here')").deliver(delivery()) == "exit 0: here"
+    assert await program_sink("print('here')").deliver(delivery()) == "exit 0: here"
 
 
 async def test_a_secret_that_the_program_repeats_is_masked_and_its_words_are_one_line() -> None:
     learn_secret("exec-canary-secret")
-    sink = running("print('a\\x1b[31m\\nb', 'exec-canary-secret')")
+    sink = program_sink("print('a\\x1b[31m\\nb', 'exec-canary-secret')")
     assert await sink.deliver(delivery()) == "exit 0: a\\x1b[31m b ********"
 
 
@@ -190,7 +190,7 @@ async def test_that_there_is_something_to_run_is_seen_at_the_start(tmp_path: Pat
         read = ExecOptions.model_validate({"command": [command], "cwd": cwd})
         with pytest.raises(Unavailable, match=words):
             await Exec("job", read, http=None, log=None).open()  # type: ignore[arg-type]
-    await running("pass").open()
+    await program_sink("pass").open()
     await Exec("job", ExecOptions.model_validate({"command": ("true",)}), http=None, log=None).open()  # type: ignore[arg-type]
 
 
@@ -198,7 +198,7 @@ async def test_without_exit_codes_nothing_is_run(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         with pytest.raises(Unavailable, match="SIGCHLD"):
-            await running("open('ran','w')", cwd=str(tmp_path)).deliver(delivery())
+            await program_sink("open('ran','w')", cwd=str(tmp_path)).deliver(delivery())
     finally:
         signal.signal(signal.SIGCHLD, before)
 
@@ -219,7 +219,7 @@ async def test_several_run_at_once(tmp_path: Path) -> None:
         "import os,sys,time; open(str(os.getpid()),'w')\n"
         "for _ in range(1000):\n    if len(os.listdir()) == 4: sys.exit(0)\n    time.sleep(0.01)\nsys.exit(1)"
     )
-    sink = running(code, cwd=str(tmp_path))
+    sink = program_sink(code, cwd=str(tmp_path))
     assert await asyncio.gather(*(sink.deliver(delivery()) for _ in range(4))) == ["exit 0"] * 4
 
 
@@ -245,7 +245,7 @@ async def test_a_script_beside_the_configuration_runs(tmp_path: Path) -> None:
 
 
 async def test_a_preview_shows_what_would_run_and_runs_nothing(tmp_path: Path) -> None:
-    sink = running("open('ran', 'w')", cwd=str(tmp_path))
+    sink = program_sink("open('ran', 'w')", cwd=str(tmp_path))
     said = await sink.preview(delivery())
     assert f"command: '{PYTHON}' '-c'" in said
     assert f"cwd: {tmp_path}\n" in said

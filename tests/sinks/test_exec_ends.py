@@ -13,7 +13,7 @@ import pytest
 from gateway.testing import delivery
 from plugins.sinks.exec import child as child_module
 from tests.patience import PATIENCE_S, until
-from tests.sinks.programs import PYTHON, running
+from tests.sinks.programs import PYTHON, program_sink
 
 
 def _pid(path: Path) -> int:
@@ -37,7 +37,7 @@ GRANDCHILD = (
 
 
 async def test_after_the_timeout_neither_it_nor_its_children_live(tmp_path: Path) -> None:
-    sink = running(GRANDCHILD + "time.sleep(600)", cwd=str(tmp_path))
+    sink = program_sink(GRANDCHILD + "time.sleep(600)", cwd=str(tmp_path))
     task = asyncio.create_task(sink.deliver(delivery()))
     pid = await asyncio.to_thread(_pid, tmp_path / "pid")
     task.cancel()
@@ -48,7 +48,7 @@ async def test_after_the_timeout_neither_it_nor_its_children_live(tmp_path: Path
 
 
 async def test_what_an_ended_program_leaves_behind_is_ended_and_holds_nothing_up(tmp_path: Path) -> None:
-    sink = running(GRANDCHILD, cwd=str(tmp_path))
+    sink = program_sink(GRANDCHILD, cwd=str(tmp_path))
     async with asyncio.timeout(PATIENCE_S):
         assert await sink.deliver(delivery()) == "exit 0"
     await asyncio.to_thread(_wait_gone, int((tmp_path / "pid").read_text()))
@@ -60,7 +60,7 @@ def _wait_gone(pid: int) -> None:
 
 async def test_what_escaped_its_group_does_not_hold_an_attempt_up(tmp_path: Path) -> None:
     code = GRANDCHILD.replace("time.sleep(600)'])", "time.sleep(600)'], start_new_session=True)") + "print('done')"
-    sink = running(code, cwd=str(tmp_path))
+    sink = program_sink(code, cwd=str(tmp_path))
     try:
         async with asyncio.timeout(PATIENCE_S):
             assert await sink.deliver(delivery()) == "exit 0: done"

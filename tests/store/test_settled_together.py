@@ -18,7 +18,7 @@ ROW = """state, rank, token, attempts, round, due_at, since_at, first_at, stalle
   losses, lone_losses"""
 
 
-def ending(lease: Lease, number: int) -> Settlement:
+def mixed_settlement(lease: Lease, number: int) -> Settlement:
     """As nearly all end, and as few do: another receipt, none, a retry, a refusal, one under a token that is not the lease's."""
     match number:
         case 7:
@@ -51,8 +51,8 @@ async def test_outcomes_written_together_are_as_each_written_alone(
     leases = sorted(leases, key=lambda lease: lease.delivery)
     assert len(leases) == 2 * HALF
     clock.advance(2)
-    together = await store.settle([ending(lease, number) for number, lease in enumerate(leases[:HALF])])
-    alone = [(await store.settle([ending(lease, number)]))[0] for number, lease in enumerate(leases[HALF:])]
+    together = await store.settle([mixed_settlement(lease, number) for number, lease in enumerate(leases[:HALF])])
+    alone = [(await store.settle([mixed_settlement(lease, number)]))[0] for number, lease in enumerate(leases[HALF:])]
     assert together == alone == [True] * 11 + [False]
     rows = [without_nonces(row) for row in table(url, ROW, "deliveries", "id")]
     assert rows[:HALF] == rows[HALF:]

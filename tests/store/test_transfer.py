@@ -134,7 +134,7 @@ class Killed(BaseException):
     pass
 
 
-def killing(after: int) -> transfers.BeginPart:
+def killed_after(after: int) -> transfers.BeginPart:
     """Progress that ends the process after so many rows, as far as the code can tell."""
     left = after
 
@@ -151,7 +151,7 @@ def killing(after: int) -> transfers.BeginPart:
 def test_ended_in_between_nobody_serves_it_and_the_same_command_goes_on(full: str, url: str, after: int) -> None:
     target, lines = parse_address(url), exported(full)
     with pytest.raises(Killed):
-        transfers.import_from(target, io.BytesIO(lines), "the file", killing(after))
+        transfers.import_from(target, io.BytesIO(lines), "the file", killed_after(after))
     with pytest.raises(SchemaMismatch, match="not filled to its end"), snapshot(target):
         pass
     with pytest.raises(StoreError, match="begun to be filled from something else"):
@@ -166,7 +166,7 @@ def test_ended_in_between_nobody_serves_it_and_the_same_command_goes_on(full: st
 def test_a_copy_of_what_changed_in_between_is_not_taken_for_whole(full: str, url: str) -> None:
     source, target = parse_address(full), parse_address(url)
     with pytest.raises(Killed):
-        transfers.copy(source, target, killing(20))
+        transfers.copy(source, target, killed_after(20))
     with beside(full) as session:
         session.change("UPDATE events SET subject = 'another' WHERE seq = 1")
     with pytest.raises(StoreError, match="changed meanwhile"):

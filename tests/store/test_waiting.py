@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import StoreUnavailable
 from gateway.store.store import Store
 from tests.patience import PATIENCE_S
-from tests.running import free_port
+from tests.ports import free_port
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

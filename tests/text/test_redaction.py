@@ -29,7 +29,7 @@ CANARY = "cañary/with+odd chars&\"'<7>"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=SECRET_CHARS_MIN, max_size=40)
 
 
-def knowing(*secrets: str) -> Redactor:
+def redactor_of(*secrets: str) -> Redactor:
     redactor = Redactor()
     for secret in secrets:
         redactor.learn(secret)
@@ -55,7 +55,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_secret_is_masked_in_every_spelling(spelling: str) -> None:
     spelt = SPELLINGS[spelling](CANARY)
-    shown = knowing(CANARY).redact(f"before {spelt} after")
+    shown = redactor_of(CANARY).redact(f"before {spelt} after")
     assert spelt not in shown
     assert MASK in shown
     assert shown.startswith("before ")
@@ -65,7 +65,7 @@ def test_a_secret_is_masked_in_every_spelling(spelling: str) -> None:
 @pytest.mark.parametrize("user", ["", "a", "ab", "abc", "user"])
 def test_a_password_inside_basic_credentials_is_masked(user: str) -> None:
     header = base64.b64encode(f"{user}:correct-horse-battery".encode()).decode()
-    shown = knowing("correct-horse-battery").redact(f"Authorization: Basic {header}")
+    shown = redactor_of("correct-horse-battery").redact(f"Authorization: Basic {header}")
     assert MASK in shown
     assert b"horse" not in base64.b64decode(shown.removeprefix("Authorization: Basic ").replace(MASK, "") + "===")
 
@@ -77,29 +77,29 @@ def test_whatever_the_secret_is_it_does_not_survive(secret: str, before: str, af
         len(secret) < SECRET_CHARS_MIN or secret in MASK or secret.lower() in COMMON_WORDS
     ):  # which only a name tells from text
         return
-    shown = knowing(secret).redact(before + secret + after)
+    shown = redactor_of(secret).redact(before + secret + after)
     # What is left may spell the secret only across the mask's own edge, which would need an asterisk in it.
     assert secret not in shown or "*" in secret
 
 
 @given(st.text())
 def test_any_text_can_be_redacted_and_redacting_again_changes_nothing(text: str) -> None:
-    redactor = knowing("s3cr3t-value")
+    redactor = redactor_of("s3cr3t-value")
     once = redactor.redact(text)
     assert redactor.redact(once) == once
 
 
 def test_short_texts_do_not_shred_every_line() -> None:
-    assert knowing("", "a", "12345", "   ").redact("a 12345 abc") == "a 12345 abc"
+    assert redactor_of("", "a", "12345", "   ").redact("a 12345 abc") == "a 12345 abc"
 
 
 def test_the_longer_of_two_secrets_is_masked_whole() -> None:
-    assert knowing("secret-one", "secret-one-and-more").redact("secret-one-and-more") == MASK
+    assert redactor_of("secret-one", "secret-one-and-more").redact("secret-one-and-more") == MASK
 
 
 @given(st.lists(st.text("ab", min_size=SECRET_CHARS_MIN, max_size=9), max_size=6), st.text("ab", max_size=40))
 def test_looking_for_the_shortest_forms_alone_finds_whatever_holds_them(secrets: list[str], text: str) -> None:
-    redactor = knowing(*secrets)
+    redactor = redactor_of(*secrets)
     plain = text
     for form in redactor._forms:
         plain = plain.replace(form, MASK)
@@ -107,7 +107,7 @@ def test_looking_for_the_shortest_forms_alone_finds_whatever_holds_them(secrets:
 
 
 def test_the_key_inside_a_marked_secret_is_masked_alone_too() -> None:
-    redactor = knowing("demo-whsec_QUJDREVGR0g=", "Bearer abcdefghijklmnopqrst")
+    redactor = redactor_of("demo-whsec_QUJDREVGR0g=", "Bearer abcdefghijklmnopqrst")
     assert redactor.redact("key QUJDREVGR0g= token abcdefghijklmnopqrst") == f"key {MASK} token {MASK}"
 
 
@@ -137,7 +137,7 @@ def test_what_urls_carry_is_masked_and_where_they_lead_stays(text: str, shown: s
 
 
 def test_the_parts_of_a_secret_url_are_masked_one_by_one() -> None:
-    redactor = knowing("https://bot.example/robot/0123456789abcdef0123?access_token=zyxwvu#fragment-part")
+    redactor = redactor_of("https://bot.example/robot/0123456789abcdef0123?access_token=zyxwvu#fragment-part")
     assert redactor.redact("POST /robot/0123456789abcdef0123?access_token=zyxwvu") == f"POST {MASK}"
     assert redactor.redact("robot 0123456789abcdef0123 says zyxwvu") == f"robot {MASK} says {MASK}"
     assert redactor.redact("bot.example") == "bot.example"
@@ -153,7 +153,7 @@ def test_what_was_added_to_a_secret_url_for_one_request_is_masked_too(ampersand:
 
 
 def test_a_url_that_cannot_be_read_is_masked_as_a_whole() -> None:
-    assert knowing("http://[x/SECRET").redact("to http://[x/SECRET now") == f"to {MASK} now"
+    assert redactor_of("http://[x/SECRET").redact("to http://[x/SECRET now") == f"to {MASK} now"
 
 
 def test_log_events_are_redacted_at_every_depth() -> None:

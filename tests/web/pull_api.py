@@ -34,7 +34,7 @@ def whole(client: Client) -> Reply:
     return Reply(reply.status, reply.headers, body)
 
 
-def calling(served: Served, verb: str, body: Any, token: str = PULL, sink: str = "q") -> Client:
+def open_call(served: Served, verb: str, body: Any, token: str = PULL, sink: str = "q") -> Client:
     client = served.private()
     content = json.dumps(body).encode()
     head = f"POST /api/v1/pull/{sink}/{verb} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
@@ -42,7 +42,7 @@ def calling(served: Served, verb: str, body: Any, token: str = PULL, sink: str =
 
 
 def call(served: Served, verb: str, body: Any, **more: str) -> Reply:
-    with calling(served, verb, body, **more) as client:
+    with open_call(served, verb, body, **more) as client:
         return whole(client)
 
 

@@ -29,7 +29,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
         served.result()
 
 
-def waiting(served: Served) -> list[dict[str, Any]]:
+def waiting_deliveries(served: Served) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = ask(served, "/deliveries?state=waiting").json()["items"]
     return items
 
@@ -52,7 +52,7 @@ def paused(served: Served) -> None:
 
 def test_each_act_is_done_and_written_down_with_the_tokens_name(served: Served) -> None:
     paused(served)
-    delivery = waiting(served)[0]
+    delivery = waiting_deliveries(served)[0]
     assert delivery["held"] == "paused"
     number, ref = delivery["id"], delivery["event_ref"]
     assert post(served, f"/deliveries/{number}/cancel").json() == {
@@ -99,7 +99,7 @@ def test_a_bulk_act_needs_a_preview_and_touches_nothing_that_came_after_it(serve
     job = post(served, "/bulk", {**asked, "upto": seen["upto"]}).json()["job"]
     done = ended(served, job)
     assert (done["state"], done["done"], done["matched"]) == ("done", 5, 5)
-    assert len(waiting(served)) == 2
+    assert len(waiting_deliveries(served)) == 2
     row = ask(served, "/audit?act=bulk%20cancel").json()["items"][0]
     assert (row["who"], row["matched"], row["done"]) == ("ops", 5, 5)
 
@@ -110,7 +110,7 @@ def test_a_bulk_act_keeps_to_its_rate_can_be_cancelled_and_what_was_done_stays(s
     until(served, f"/jobs/{job}", lambda answer: answer["done"] == 1)
     assert post(served, f"/jobs/{job}/cancel").json()["state"] == "cancelled"
     assert post(served, f"/jobs/{job}/cancel").status == 409
-    assert len(waiting(served)) == 4
+    assert len(waiting_deliveries(served)) == 4
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_every_bulk_act_does_what_its_single_act_does(served: Served) -> None:
     assert ended(served, bulk(served, {"act": "move", "filter": {"sink": "gone"}, "to": ["file"]}))["done"] == 5
     until(served, "/deliveries?state=delivered", lambda page: len(page["items"]) == 5)
     assert ended(served, bulk(served, {"act": "replay", "to": ["gone"], "filter": RECORDINGS}))["done"] == 5
-    assert len(waiting(served)) == 5
+    assert len(waiting_deliveries(served)) == 5
     assert ended(served, bulk(served, {"act": "cancel", "filter": {"sink": ["gone"]}}))["done"] == 5
     assert ended(served, bulk(served, {"act": "retry"}))["done"] == 5
     assert ended(served, bulk(served, {"act": "release"}))["matched"] == 0
@@ -178,7 +178,7 @@ def test_a_job_goes_on_after_a_restart_and_stops_when_its_token_was_removed(tmp_
 
 def test_a_request_with_a_key_is_done_once(served: Served) -> None:
     paused(served)
-    number = waiting(served)[0]["id"]
+    number = waiting_deliveries(served)[0]["id"]
     first, again = (post(served, f"/deliveries/{number}/cancel", idempotency_key="k1") for _ in range(2))
     assert first.json()["text"] == again.json()["text"] == "cancelled"
     assert again.header("idempotency-replayed") == "true"
@@ -196,7 +196,7 @@ def test_a_request_with_a_key_that_came_to_no_answer_may_be_sent_again(
         raise error
 
     paused(served)
-    path = f"/deliveries/{waiting(served)[0]['id']}/cancel"
+    path = f"/deliveries/{waiting_deliveries(served)[0]['id']}/cancel"
     with monkeypatch.context() as patch:
         patch.setattr(AdminService, "cancel", fails)
         assert post(served, path, idempotency_key="k3").status == (503 if isinstance(error, StoreUnavailable) else 500)
@@ -208,7 +208,7 @@ def test_a_request_with_a_key_that_is_under_way_is_not_begun_again(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paused(served)
-    path = f"/deliveries/{waiting(served)[0]['id']}/cancel"
+    path = f"/deliveries/{waiting_deliveries(served)[0]['id']}/cancel"
     cancel, second = AdminService.cancel, list[Reply]()
 
     async def slowly(self: AdminService, *arguments: Any) -> Any:

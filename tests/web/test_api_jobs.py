@@ -18,7 +18,7 @@ from gateway.store.admin.admin import StoreAdmin
 from tests import patience
 from tests.web.admin_api import fill, post, serve, until
 from tests.web.doors import Served
-from tests.web.test_api_changing import HELD, bulk, ended, paused, waiting
+from tests.web.test_api_changing import HELD, bulk, ended, paused, waiting_deliveries
 
 CANCEL: dict[str, Any] = {"act": "cancel", "filter": {"sink": "gone"}}
 
@@ -59,7 +59,7 @@ def test_what_stops_one_is_its_result(
     monkeypatch.setattr(StoreAdmin, "step_job", failing(StoreAdmin.step_job, error))
     job = ended(served, bulk(served, CANCEL))
     assert (job["state"], job["result"], job["done"]) == ("failed", said, 0)
-    assert len(waiting(served)) == 3
+    assert len(waiting_deliveries(served)) == 3
 
 
 def test_one_goes_on_when_the_store_is_there_again(
@@ -90,4 +90,4 @@ def test_one_that_rests_is_held_and_ends_when_it_is_cancelled(
     patience.until(lambda: held_until() > before)  # so that no other gateway takes it
     assert post(served, f"/jobs/{job}/cancel").status == 200
     patience.until(lambda: f"job {job}" not in {task.get_name() for task in asyncio.all_tasks(served.loop)})
-    assert len(waiting(served)) == 2
+    assert len(waiting_deliveries(served)) == 2

@@ -17,7 +17,19 @@ from gateway.web.api.responses import refusal
 from tests.running import Player
 from tests.web.admin_api import ask, post, serve, until
 from tests.web.doors import Served
-from tests.web.pull_api import OTHER, PULLING, call, calling, fetch, leave_nothing, newest_body, peek, put, tell, whole
+from tests.web.pull_api import (
+    OTHER,
+    PULLING,
+    call,
+    fetch,
+    leave_nothing,
+    newest_body,
+    open_call,
+    peek,
+    put,
+    tell,
+    whole,
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +50,7 @@ def test_an_event_is_fetched_byte_for_byte_and_acknowledged(served: Served) -> N
     put(served)
     seen = peek(served)
     assert (seen["state"], seen["waiting"], seen["leased"]) == ("waits for a consumer", 1, 0)
-    with calling(served, "lease", {"max": 5, "seconds": 90}) as client:
+    with open_call(served, "lease", {"max": 5, "seconds": 90}) as client:
         reply = whole(client)
     ((item,), why) = (reply.json()["items"], reply.json()["why"])
     assert (why, item["attempt"], item["replay"], item["traceparent"]) == (None, 1, False, None)
@@ -102,7 +114,7 @@ def test_a_lease_is_extended_from_now(served: Served) -> None:
 
 
 def test_a_consumer_that_waits_is_answered_when_something_comes(served: Served) -> None:
-    with calling(served, "lease", {"wait": 30}) as client:
+    with open_call(served, "lease", {"wait": 30}) as client:
         until(served, "/sinks/q", lambda _: len(served.behind.dispatcher.lanes["q"]._waiters) == 1)  # type: ignore[attr-defined]
         put(served)
         assert len(whole(client).json()["items"]) == 1
@@ -115,7 +127,7 @@ def test_a_long_wait_is_no_idle_connection_and_its_answer_is_json_all_the_same(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(long_answer, "BLANK_SECONDS", 0.02)
-    with calling(served, "lease", {"wait": 30}) as client:
+    with open_call(served, "lease", {"wait": 30}) as client:
         while client._buffer.count(b"1\r\n \r\n") < 2:
             assert client._more()
         put(served)
@@ -148,7 +160,7 @@ def test_only_a_pull_sink_that_is_there_now_is_fetched_from(served: Served, sink
 
 def test_what_comes_after_a_consumer_left_is_the_next_ones(served: Served) -> None:
     lane = served.behind.dispatcher.lanes["q"]  # type: ignore[attr-defined]
-    with calling(served, "lease", {"wait": 30}):
+    with open_call(served, "lease", {"wait": 30}):
         until(served, "/sinks/q", lambda _: len(lane._waiters) == 1)
     until(served, "/sinks/q", lambda _: not lane._waiters)
     put(served)
@@ -158,7 +170,7 @@ def test_what_comes_after_a_consumer_left_is_the_next_ones(served: Served) -> No
 
 def test_callers_who_left_before_they_were_answered_take_nothing_with_them(served: Served) -> None:
     for _ in range(20):
-        calling(served, "lease", {"wait": 30, "seconds": 600}).sock.close()
+        open_call(served, "lease", {"wait": 30, "seconds": 600}).sock.close()
     put(served)
     (item,) = fetch(served, wait=10)["items"]
     assert item["attempt"] == 1
@@ -168,7 +180,7 @@ def test_those_who_wait_are_bounded_and_the_rest_is_told_so(served: Served, monk
     monkeypatch.setattr(consumers, "WAITERS_PER_SINK_MAX", 2)
     lane, waiting = served.behind.dispatcher.lanes["q"], served.behind.admin.pull._waiting  # type: ignore[attr-defined]
     until(served, "/sinks/q", lambda _: not waiting.total())
-    clients = [calling(served, "lease", {"wait": 30}) for _ in range(2)]
+    clients = [open_call(served, "lease", {"wait": 30}) for _ in range(2)]
     until(served, "/sinks/q", lambda _: len(lane._waiters) == 2)
     refused = call(served, "lease", {"wait": 30})
     assert (refused.status, refused.json()["code"], refused.header("retry-after")) == (429, "too_many_consumers", "5")
@@ -203,7 +215,7 @@ def test_a_reload_sends_who_waits_home_and_takes_the_receipts_of_before(tmp_path
         put(served)
         (item,) = fetch(served)["items"]
         lane = served.behind.dispatcher.lanes["q"]  # type: ignore[attr-defined]
-        with calling(served, "lease", {"wait": 30}) as client:
+        with open_call(served, "lease", {"wait": 30}) as client:
             until(served, "/sinks/q", lambda _: len(lane._waiters) == 1)
             path = tmp_path / "gateway.yaml"
             path.write_text(path.read_text().replace("concurrency: 100", "concurrency: 1"))
@@ -220,7 +232,7 @@ def test_a_reload_sends_who_waits_home_and_takes_the_receipts_of_before(tmp_path
 def test_a_token_that_a_reload_takes_away_ends_the_wait(tmp_path: Path) -> None:
     with serve(tmp_path, config=PULLING) as served:
         lane = served.behind.dispatcher.lanes["q"]  # type: ignore[attr-defined]
-        with calling(served, "lease", {"wait": 30}) as client:
+        with open_call(served, "lease", {"wait": 30}) as client:
             until(served, "/sinks/q", lambda _: len(lane._waiters) == 1)
             path = tmp_path / "gateway.yaml"
             path.write_text(path.read_text().replace("role: pull, sinks: [q]", "role: read"))

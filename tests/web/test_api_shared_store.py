@@ -9,7 +9,7 @@ import pytest
 from tests import patience
 from tests.running import Player
 from tests.web.admin_api import ask, fill, post, run_in, serve, until
-from tests.web.test_api_changing import HELD, bulk, ended, paused, waiting
+from tests.web.test_api_changing import HELD, bulk, ended, paused, waiting_deliveries
 from tests.web.test_api_stream import Reading
 
 
@@ -27,7 +27,7 @@ def test_either_gateway_counts_steers_and_tells_what_happens_at_the_other(tmp_pa
         assert (seen["last_1h"]["arrived"], seen["gateways"]) == (3, 2)
         job = bulk(other, {"act": "cancel", "filter": {"sink": "gone"}, "rate": "1000/s"})
         assert ended(one, job)["done"] == 3
-        assert waiting(one) == []
+        assert waiting_deliveries(one) == []
 
         reading = Reading(other)
         patience.until(lambda: one.behind.metrics.activity.watched)

@@ -24,7 +24,7 @@ from gateway.web.sockets import CannotListen
 from gateway.web.stop import Stop
 from tests import threads
 from tests.patience import PATIENCE_S, until
-from tests.running import free_port
+from tests.ports import free_port
 from tests.web.doors import Behind, Served, networks, settings
 from tests.web.raw_client import Client, Reply
 

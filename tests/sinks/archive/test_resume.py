@@ -42,7 +42,7 @@ class Beats:
         return delivery.replace(memo=self.memo, heartbeat=self)
 
 
-def lying(spool: Path) -> int:
+def spooled_bytes(spool: Path) -> int:
     return sum(path.stat().st_size for path in spool.iterdir()) if spool.exists() else 0
 
 
@@ -52,7 +52,7 @@ async def cut_off(archive: Opening, server: MediaServer, beats: Beats, spool: Pa
     server.stall_after = [CUT]
     async with archive() as sink:
         task = asyncio.ensure_future(sink.deliver(beats.of(of(server.url + "/a.mp4"))))
-        while lying(spool) <= CUT - 2**20:  # all that came but what was gathered for one write
+        while spooled_bytes(spool) <= CUT - 2**20:  # all that came but what was gathered for one write
             await asyncio.sleep(0.005)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -184,7 +184,7 @@ async def test_whoever_waits_for_a_turn_is_alive_and_whoever_stands_still_is_not
             asyncio.ensure_future(sink.deliver(beats.of(of(server.url + "/a.mp4", id=str(number)))))
             for number, beats in enumerate((first, second))
         ]
-        while lying(tmp_path / "kept/.spool") <= CUT - 2**20:
+        while spooled_bytes(tmp_path / "kept/.spool") <= CUT - 2**20:
             await asyncio.sleep(0.005)
         heard = len(first.progress), len(second.progress)
         for _ in range(3):

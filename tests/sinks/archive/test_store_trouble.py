@@ -19,7 +19,7 @@ from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.shared_object import SharedObjects
 from tests.certificates import certificates
 from tests.patience import PATIENCE_S
-from tests.running import free_port
+from tests.ports import free_port
 from tests.sinks.archive.conftest import KEYS, archive_in, of, place
 from tests.sinks.archive.media_server import Media, MediaServer
 

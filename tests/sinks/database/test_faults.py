@@ -18,7 +18,7 @@ from gateway import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.testing import delivery, event
 from plugins.sinks.database.faults import judge
 from tests.patience import PATIENCE_S
-from tests.running import free_port
+from tests.ports import free_port
 from tests.sinks.database.conftest import Place, making
 
 

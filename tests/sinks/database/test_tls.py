@@ -16,7 +16,7 @@ from plugins.sinks.database.address import parse
 from plugins.sinks.database.engine import tls_context
 from tests.certificates import certificates
 from tests.patience import PATIENCE_S, until
-from tests.running import free_port
+from tests.ports import free_port
 from tests.sinks.database.conftest import making
 
 PASSWORD = "p@ss:w/rd% canary"

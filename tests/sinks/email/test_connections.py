@@ -9,7 +9,7 @@ import pytest
 from gateway import Refused, Retry
 from gateway.testing import delivery, event
 from tests.patience import PATIENCE_S
-from tests.running import free_port
+from tests.ports import free_port
 from tests.sinks.email.conftest import mailing, serving
 from tests.sinks.email.logins import THREE
 

@@ -17,7 +17,7 @@ from gateway.testing import delivery, event, opened
 from plugins.sinks.nats import Nats
 from tests.certificates import certificates
 from tests.patience import PATIENCE_S
-from tests.running import free_port
+from tests.ports import free_port
 
 AT_ONCE_S = 10.0  # who waits for an answer that never comes takes longer
 PASSWORD = "canary-password-0123456789"

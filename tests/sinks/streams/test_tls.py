@@ -14,7 +14,7 @@ from gateway import DeliveryFailed, Unavailable
 from gateway.testing import delivery, event, opened
 from tests.cable import Cable
 from tests.certificates import certificates
-from tests.running import free_port
+from tests.ports import free_port
 from tests.sinks.streams.brokers import BROKERS, Broker
 
 # NATS begins in clear, and so cannot stand behind an encrypted end of a cable.

@@ -47,7 +47,7 @@ def operator(waits: Served) -> Browser:
     return browser
 
 
-def waiting(served: Served) -> list[int]:
+def waiting_ids(served: Served) -> list[int]:
     return [one["id"] for one in ask(served, "/deliveries?state=waiting").json()["items"]]
 
 
@@ -65,7 +65,7 @@ def said_at(browser: Browser, reply: Any) -> tuple[str, str]:
 def test_of_some_that_were_chosen_the_page_says_how_many_were_not_done_and_why(
     waits: Served, operator: Browser
 ) -> None:
-    dead = waiting(waits)[0]
+    dead = waiting_ids(waits)[0]
     assert said(operator, f"/deliveries/{dead}/cancel") == ("good", "It is cancelled, and not tried any more.")
     form = f"csrf={operator.csrf()}&id={dead}&id=99999"
     reply = operator.ask(
@@ -78,11 +78,11 @@ def test_of_some_that_were_chosen_the_page_says_how_many_were_not_done_and_why(
     assert kind == "bad"
     assert text.startswith("Done: 1. Not done: 1 (")
     assert "99999" in text
-    assert dead in waiting(waits)
+    assert dead in waiting_ids(waits)
 
 
 def test_a_bulk_act_is_shown_first_and_goes_on_by_itself_when_it_is_meant(waits: Served, operator: Browser) -> None:
-    assert post(waits, f"/deliveries/{waiting(waits)[0]}/cancel").status == 200
+    assert post(waits, f"/deliveries/{waiting_ids(waits)[0]}/cancel").status == 200
     asked = {"act": "retry", "state": "dead", "sink": "gone"}
     page = operator.send("/bulk", **asked).body.decode()
     assert "Retry: 1 of them?" in page
@@ -93,11 +93,11 @@ def test_a_bulk_act_is_shown_first_and_goes_on_by_itself_when_it_is_meant(waits:
     assert re.fullmatch("/jobs/[0-9]+", link)
     until(lambda: "1 / 1" in operator.get(link).body.decode())
     assert ask(waits, f"/api/v1{link}".removeprefix("/api/v1")).json()["rate"] == 200
-    assert len(waiting(waits)) == EVENTS
+    assert len(waiting_ids(waits)) == EVENTS
 
 
 def test_a_bulk_act_that_goes_on_is_ended_by_its_button(waits: Served, operator: Browser) -> None:
-    for id in waiting(waits)[:3]:
+    for id in waiting_ids(waits)[:3]:
         assert post(waits, f"/deliveries/{id}/cancel").status == 200
     upto = post(waits, "/bulk", {"act": "retry", "preview": True}).json()["upto"]
     job = post(waits, "/bulk", {"act": "retry", "upto": upto, "rate": "1/1m"}).json()["job"]

@@ -39,7 +39,7 @@ def segments(server: MediaServer, folder: str, count: int, size: int = 3000, sec
     return "\n".join(["#EXTM3U", "#EXT-X-TARGETDURATION:2", *lines, "#EXT-X-ENDLIST", ""])
 
 
-def recording(url: str, seconds: float | None = None, **changes: object) -> Delivery:
+def hls_delivery(url: str, seconds: float | None = None, **changes: object) -> Delivery:
     file = File(format="hls", download_url=url, duration_seconds=seconds, **changes)  # type: ignore[arg-type]
     return of(files=(file,), format="hls")
 

@@ -16,7 +16,17 @@ from gateway import RECORDING_ARCHIVED, Progress, Refused, Stopping
 from gateway.testing import NOW
 from plugins.sinks.archive.hls import copy_run
 from tests.sinks.archive.conftest import Opening, archived
-from tests.sinks.archive.hls.conftest import END, asked_for, kept, octets, recording, refused, retried, segments, text
+from tests.sinks.archive.hls.conftest import (
+    END,
+    asked_for,
+    hls_delivery,
+    kept,
+    octets,
+    refused,
+    retried,
+    segments,
+    text,
+)
 from tests.sinks.archive.media_server import Media, MediaServer
 
 
@@ -30,7 +40,7 @@ async def test_a_master_with_all_it_names_is_copied_and_told_with_its_address_by
     top = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9\nhigh/high.m3u8?x=1\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{}/low.m3u8\n"
     server.files["/v/all.m3u8"] = text(top.format(f"{server.url}/v/low"))
     async with archive({"hls": {"keys": "beside"}}) as sink:
-        follow_up = archived(await sink.deliver(recording(f"{server.url}/v/all.m3u8?sig=x", seconds=6.9)))
+        follow_up = archived(await sink.deliver(hls_delivery(f"{server.url}/v/all.m3u8?sig=x", seconds=6.9)))
     folder = tmp_path / "kept/main/job.hls"
     assert kept(folder) == {
         **{f"high/{n}.ts": octets(server.files[f"/v/high/{n}.ts"]) for n in range(3)},
@@ -55,7 +65,7 @@ async def test_nothing_can_be_played_before_all_is_there_and_then_only_what_was_
     server.files["/r.m3u8"] = text(segments(server, "", 5))
     missing = server.files.pop("/3.ts")
     async with archive() as sink:
-        detail, again = await retried(sink, recording(server.url + "/r.m3u8"))
+        detail, again = await retried(sink, hls_delivery(server.url + "/r.m3u8"))
         assert detail.startswith("3.ts: HTTP 404 from")
         assert detail.endswith("; 4 of 5 files are there")
         assert sorted(kept(tmp_path / "kept/main/job.hls")) == ["0.ts", "1.ts", "2.ts", "4.ts"]
@@ -70,7 +80,7 @@ async def test_a_playlist_without_an_end_mark_is_waited_for(archive: Opening, se
     whole = segments(server, "", 4)
     server.files["/r.m3u8"] = text(whole.replace(END, ""))
     async with archive() as sink:
-        detail, again = await retried(sink, recording(server.url + "/r.m3u8?sig=canary"))
+        detail, again = await retried(sink, hls_delivery(server.url + "/r.m3u8?sig=canary"))
         assert detail == (
             "the recording goes on: the playlist r.m3u8 has 4 segments and no end mark (#EXT-X-ENDLIST); it is looked at again"
         )
@@ -87,7 +97,7 @@ async def test_what_drops_stalls_and_changes_is_fetched_until_it_is_whole(
         server.files[f"/{number}.ts"].etag = None
     server.drop_after = [2**18, 2**16, 0, 2**17, 0, 0, 2**16, 2**18, 0, 2**16]
     async with archive({"parallel": 3}) as sink:
-        archived(await sink.deliver(recording(server.url + "/r.m3u8")))
+        archived(await sink.deliver(hls_delivery(server.url + "/r.m3u8")))
     copies = kept(tmp_path / "kept/main/job.hls")
     assert [n for n in range(40) if copies[f"{n}.ts"] != octets(server.files[f"/{n}.ts"])] == []
 
@@ -96,7 +106,7 @@ async def test_a_server_that_is_down_is_left_alone_after_a_few_files(archive: Op
     playlist = text(segments(server, "", 60))
     server.status = [(200, playlist.content), *[(503, b"busy")] * 60]
     async with archive() as sink:
-        detail, _ = await retried(sink, recording(server.url + "/r.m3u8"))
+        detail, _ = await retried(sink, hls_delivery(server.url + "/r.m3u8"))
     assert "HTTP 503" in detail
     assert len(asked_for(server)) <= 1 + 8 + 4
 
@@ -108,7 +118,7 @@ async def test_a_server_of_which_every_second_file_fails_is_left_alone_and_the_m
     for number in range(0, 160, 2):
         del server.files[f"/{number}.ts"]
     async with archive() as sink:
-        again = recording(server.url + "/r.m3u8")
+        again = hls_delivery(server.url + "/r.m3u8")
         for _ in range(3):
             detail, again = await retried(sink, again)
         assert "HTTP 404" in detail
@@ -128,7 +138,7 @@ async def test_a_gateway_that_stops_hands_over_and_nothing_that_is_there_is_fetc
         if len(memos) > 1:  # the second one knows of 64 files
             raise Stopping("the gateway stops")
 
-    first = recording(server.url + "/r.m3u8").replace(heartbeat=heartbeat)
+    first = hls_delivery(server.url + "/r.m3u8").replace(heartbeat=heartbeat)
     async with archive() as sink:
         with pytest.raises(Stopping):
             await sink.deliver(first)
@@ -147,7 +157,7 @@ async def test_a_link_that_ended_hinders_only_what_is_not_there_yet(
     server.files["/r.m3u8"] = text(segments(server, "", 5))
     missing = server.files.pop("/4.ts")
     async with archive() as sink:
-        _, again = await retried(sink, recording(server.url + "/r.m3u8", expires_at=NOW - timedelta(seconds=1)))
+        _, again = await retried(sink, hls_delivery(server.url + "/r.m3u8", expires_at=NOW - timedelta(seconds=1)))
         server.files = {"/4.ts": missing}
         asked_for(server)
         server.status = [(403, b"expired")]
@@ -161,7 +171,7 @@ async def test_a_length_that_is_not_the_callbacks_is_told_or_refused(
     archive: Opening, server: MediaServer, tmp_path: Path
 ) -> None:
     server.files["/r.m3u8"] = text(segments(server, "", 3))
-    late = recording(server.url + "/r.m3u8", seconds=60)
+    late = hls_delivery(server.url + "/r.m3u8", seconds=60)
     assert "its segments are 6 s long" in await refused(archive({"on_mismatch": "fail"}), late)
     assert asked_for(server) == ["/r.m3u8"]
     async with archive() as sink:
@@ -173,7 +183,7 @@ async def test_the_same_recording_again_is_no_second_copy_and_another_one_gets_a
     archive: Opening, server: MediaServer, tmp_path: Path
 ) -> None:
     server.files["/r.m3u8"] = text(segments(server, "", 3))
-    first = recording(server.url + "/r.m3u8")
+    first = hls_delivery(server.url + "/r.m3u8")
     async with archive() as sink:
         archived(await sink.deliver(first))
         asked_for(server)
@@ -195,7 +205,7 @@ async def test_a_recording_that_the_vendor_wrote_anew_meanwhile_is_copied_anew_b
     server.files["/r.m3u8"] = text(segments(server, "", 3))
     del server.files["/2.ts"]
     async with archive() as sink:
-        _, again = await retried(sink, recording(server.url + "/r.m3u8"))
+        _, again = await retried(sink, hls_delivery(server.url + "/r.m3u8"))
         for path in (tmp_path / "kept/.spool").iterdir():  # the playlists, which are there no more on another machine
             path.unlink()
         server.files["/r.m3u8"] = text(segments(server, "", 4, size=5000))
@@ -210,7 +220,7 @@ async def test_one_recording_over_another_is_never_a_mixture_of_both(
     archive: Opening, server: MediaServer, tmp_path: Path
 ) -> None:
     server.files["/r.m3u8"] = text(segments(server, "", 4))
-    first = recording(server.url + "/r.m3u8")
+    first = hls_delivery(server.url + "/r.m3u8")
     other = first.replace(event=first.event.replace(id="another"))
     folder = tmp_path / "kept/main/job.hls"
     async with archive({"overwrite": True}) as sink:
@@ -234,7 +244,7 @@ async def test_a_file_where_the_folder_would_be_leaves_the_sink_well(
     (tmp_path / "kept/main").mkdir()
     (tmp_path / "kept/main/job.hls").write_text("a file")
     async with archive({"overwrite": True}) as sink:
-        archived(await sink.deliver(recording(server.url + "/r.m3u8")))
+        archived(await sink.deliver(hls_delivery(server.url + "/r.m3u8")))
     assert "index.m3u8" in kept(tmp_path / "kept/main/job-2.hls")
 
 
@@ -249,10 +259,10 @@ async def test_byte_ranges_of_one_file_fetch_it_once_and_must_be_in_it(
 
     server.files = {"/r.m3u8": text(ranges(30_000)), "/all.mp4": Media(100_000)}
     async with archive({"hls": {"max_segment": 65536}}) as sink:  # it bounds segments that are files
-        archived(await sink.deliver(recording(server.url + "/r.m3u8")))
+        archived(await sink.deliver(hls_delivery(server.url + "/r.m3u8")))
         assert asked_for(server) == ["/r.m3u8", "/all.mp4"]
         server.files["/r.m3u8"] = text(ranges(30_001))
-        late = recording(server.url + "/r.m3u8")
+        late = hls_delivery(server.url + "/r.m3u8")
         detail, _ = await retried(sink, late.replace(event=late.event.replace(id="another")))
     assert "it has 100000 bytes, and a byte range of it goes up to 100001" in detail
     assert kept(tmp_path / "kept/main/job.hls")["all.mp4"] == octets(server.files["/all.mp4"])

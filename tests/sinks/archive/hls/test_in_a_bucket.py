@@ -12,7 +12,7 @@ import pytest
 
 from gateway import Progress
 from tests.sinks.archive.conftest import Opening, archived, place
-from tests.sinks.archive.hls.conftest import END, asked_for, octets, recording, retried, segments, text
+from tests.sinks.archive.hls.conftest import END, asked_for, hls_delivery, octets, retried, segments, text
 from tests.sinks.archive.media_server import Media, MediaServer
 
 
@@ -29,7 +29,7 @@ async def test_a_recording_is_whole_before_it_appears_and_each_file_has_its_own_
     missing = server.files.pop("/2.ts")
     options = {**place(endpoint), "hls": {"keys": "beside"}, "spool": {"folder": str(tmp_path / "sp"), "limit": limit}}
     async with archive(options) as sink:
-        _, again = await retried(sink, recording(server.url + "/r.m3u8"))
+        _, again = await retried(sink, hls_delivery(server.url + "/r.m3u8"))
         assert sorted(stored(bucket)) == ["0.ts", "1.ts", "3.ts", "about.txt", "k.key"]
         server.files["/2.ts"] = missing
         asked_for(server)
@@ -54,7 +54,7 @@ async def test_a_segment_that_is_larger_than_the_spool_goes_straight_into_the_bu
     server.files["/r.m3u8"] = text(segments(server, "", 2, size=200_000))
     options = {**place(endpoint), "spool": {"folder": str(tmp_path / "sp"), "limit": 100_000}}
     async with archive(options) as sink:
-        archived(await sink.deliver(recording(server.url + "/r.m3u8")))
+        archived(await sink.deliver(hls_delivery(server.url + "/r.m3u8")))
     assert stored(bucket)["1.ts"].get()["Body"].read() == octets(server.files["/1.ts"])
     assert list((tmp_path / "sp").iterdir()) == []
 
@@ -67,7 +67,7 @@ async def test_without_a_spool_a_segment_of_which_nobody_can_tell_the_rest_is_fe
     server.drop_after = [10**9, 1_000_000]
     options = {**place(endpoint), "spool": {"folder": str(tmp_path / "sp"), "limit": 0}}
     async with archive(options) as sink:
-        detail, again = await retried(sink, recording(server.url + "/r.m3u8"))
+        detail, again = await retried(sink, hls_delivery(server.url + "/r.m3u8"))
         assert detail.startswith("0.ts: the file changed while it was copied")
         archived(await sink.deliver(again))
     assert stored(bucket)["0.ts"].get()["Body"].read() == octets(server.files["/0.ts"])
@@ -82,7 +82,7 @@ async def test_a_long_file_of_byte_ranges_goes_on_where_it_was(
     server.drop_after = [2**20, 12 * 2**20, 0, 0]  # the first is the playlist's
     options = {**place(endpoint), "spool": {"folder": str(tmp_path / "sp")}}
     async with archive(options) as sink:
-        _, again = await retried(sink, recording(server.url + "/r.m3u8"))
+        _, again = await retried(sink, hls_delivery(server.url + "/r.m3u8"))
     async with archive(options) as sink:
         archived(await sink.deliver(again))
     assert server.sent < size + 2**20
@@ -103,7 +103,7 @@ async def test_a_stop_in_the_middle_of_a_long_file_is_no_loss(
         if memo is not None:
             memos.append(json.loads(json.dumps(dict(memo))))
 
-    first = recording(server.url + "/r.m3u8").replace(heartbeat=keep)
+    first = hls_delivery(server.url + "/r.m3u8").replace(heartbeat=keep)
     async with archive(options) as sink:
         delivering = asyncio.ensure_future(sink.deliver(first))
         while server.sent < 12 * 2**20:

@@ -11,7 +11,17 @@ import pytest
 from gateway import Unavailable
 from plugins.sinks.archive.hls import copy_run
 from tests.sinks.archive.conftest import Opening, archived
-from tests.sinks.archive.hls.conftest import END, asked_for, kept, octets, recording, refused, retried, segments, text
+from tests.sinks.archive.hls.conftest import (
+    END,
+    asked_for,
+    hls_delivery,
+    kept,
+    octets,
+    refused,
+    retried,
+    segments,
+    text,
+)
 from tests.sinks.archive.media_server import Media, MediaServer
 
 
@@ -29,7 +39,7 @@ async def test_a_playlist_that_is_not_there_or_says_nothing_yet_is_waited_for(
     if playlist is not None:
         server.files["/r.m3u8"] = text(playlist)
     async with archive() as sink:
-        detail, again = await retried(sink, recording(server.url + "/r.m3u8?sig=canary"))
+        detail, again = await retried(sink, hls_delivery(server.url + "/r.m3u8?sig=canary"))
         assert detail.startswith(words)
         server.files["/r.m3u8"] = text(segments(server, "", 2))
         archived(await sink.deliver(again))
@@ -40,7 +50,7 @@ async def test_segments_that_do_not_say_how_long_they_are_have_no_wrong_length(
 ) -> None:
     server.files["/r.m3u8"] = text(segments(server, "", 2).replace("2.0", "-1", 1))
     async with archive({"on_mismatch": "fail"}) as sink:
-        follow_up = archived(await sink.deliver(recording(server.url + "/r.m3u8", seconds=60)))
+        follow_up = archived(await sink.deliver(hls_delivery(server.url + "/r.m3u8", seconds=60)))
     assert (follow_up.files[0].duration_seconds, "mismatch" in follow_up.data) == (60, False)
 
 
@@ -51,7 +61,7 @@ async def test_without_its_parser_a_playlist_waits_until_somebody_installs_it(
     server.files["/r.m3u8"] = text(segments(server, "", 2))
     async with archive() as sink:
         with pytest.raises(Unavailable, match=r"HLS needs m3u8: .*'\.\[archive\]'"):
-            await sink.deliver(recording(server.url + "/r.m3u8"))
+            await sink.deliver(hls_delivery(server.url + "/r.m3u8"))
 
 
 async def test_where_too_many_other_recordings_have_the_name_it_is_refused(
@@ -61,7 +71,7 @@ async def test_where_too_many_other_recordings_have_the_name_it_is_refused(
     (tmp_path / "kept/main").mkdir()
     for name in ("job", *[f"job-{number}" for number in range(2, 101)]):
         (tmp_path / f"kept/main/{name}.hls").write_bytes(b"another")
-    detail = await refused(archive(), recording(server.url + "/r.m3u8"))
+    detail = await refused(archive(), hls_delivery(server.url + "/r.m3u8"))
     assert detail == "main/job.hls: 100 other recordings have this name; put {id} into `key`"
 
 
@@ -72,7 +82,7 @@ async def test_playlists_that_were_read_after_what_the_memo_knows_are_read_again
     server.files["/r.m3u8"] = text(segments(server, "", 3))
     del server.files["/2.ts"]
     async with archive() as sink:
-        _, again = await retried(sink, recording(server.url + "/r.m3u8"))
+        _, again = await retried(sink, hls_delivery(server.url + "/r.m3u8"))
         first = again.replace(memo=json.loads(json.dumps(dict(again.memo))))
         for path in (tmp_path / "kept/.spool").iterdir():
             path.unlink()
@@ -98,7 +108,7 @@ async def test_the_memo_of_many_half_copied_files_is_short_and_no_bytes_are_mixe
     server.files |= {f"/{name}": Media(2_000_000, seed=seed) for seed, name in enumerate(names)}
     server.drop_after = [10**9, 1_000_000, 0, 1_000_000, 0]  # each breaks twice
     async with archive({"parallel": 1}) as sink:
-        _, again = await retried(sink, recording(server.url + "/r.m3u8"))
+        _, again = await retried(sink, hls_delivery(server.url + "/r.m3u8"))
         [half] = again.memo["files"]["0"]["hls"]["parts"].values()
         assert half["place"]["offset"] >= 1_000_000
         archived(await sink.deliver(again))

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.testing import Reply, ScriptedServer
 from tests.sinks.archive.conftest import Opening, archived
-from tests.sinks.archive.hls.conftest import END, asked_for, kept, octets, recording, refused, segments, text
+from tests.sinks.archive.hls.conftest import END, asked_for, hls_delivery, kept, octets, refused, segments, text
 from tests.sinks.archive.media_server import Media, MediaServer
 
 
@@ -31,13 +31,13 @@ async def test_an_address_that_may_not_be_called_is_refused_in_words(
     if "moved" in segment:
         server.status = [(200, playlist.encode()), (302, b"")]
     opening = archive({"hls": {"max_segment": 65536}})
-    assert words in await refused(opening, recording(server.url + "/r.m3u8"))
+    assert words in await refused(opening, hls_delivery(server.url + "/r.m3u8"))
     assert not list((tmp_path / "kept").rglob("*.m3u8"))
 
 
 async def test_a_playlist_without_an_end_is_read_up_to_its_bound(archive: Opening, server: MediaServer) -> None:
     server.files["/r.m3u8"] = Media(10**9)
-    assert "is over 8388608 bytes" in await refused(archive(), recording(server.url + "/r.m3u8"))
+    assert "is over 8388608 bytes" in await refused(archive(), hls_delivery(server.url + "/r.m3u8"))
     assert server.sent < 2 * 8388608
 
 
@@ -60,7 +60,7 @@ async def test_a_playlist_that_is_not_there_as_it_should_be_is_named(
     archive: Opening, reply: Reply, words: str
 ) -> None:
     async with ScriptedServer(reply, otherwise=reply) as server:
-        assert words in await refused(archive(), recording(server.url + "/r.m3u8?sig=canary"))
+        assert words in await refused(archive(), hls_delivery(server.url + "/r.m3u8?sig=canary"))
 
 
 async def test_all_playlists_together_have_a_bound(
@@ -70,7 +70,7 @@ async def test_all_playlists_together_have_a_bound(
     variants = "".join(f"#EXT-X-STREAM-INF:BANDWIDTH=1\n{n}.m3u8\n" for n in range(5))
     server.files["/r.m3u8"] = text("#EXTM3U\n" + variants)
     server.files |= {f"/{n}.m3u8": text(segments(server, f"/{n}", 100)) for n in range(5)}
-    assert "are over 10000 bytes together" in await refused(archive(), recording(server.url + "/r.m3u8"))
+    assert "are over 10000 bytes together" in await refused(archive(), hls_delivery(server.url + "/r.m3u8"))
 
 
 async def test_the_files_that_all_playlists_name_have_a_bound(
@@ -81,7 +81,7 @@ async def test_the_files_that_all_playlists_name_have_a_bound(
         "#EXTM3U\n" + "".join(f"#EXT-X-STREAM-INF:BANDWIDTH=1\n{n}.m3u8\n" for n in range(9))
     )
     server.files |= {f"/{n}.m3u8": text(segments(server, f"/{n}", 2)) for n in range(9)}
-    assert "playlists name over 6 files" in await refused(archive(), recording(server.url + "/r.m3u8"))
+    assert "playlists name over 6 files" in await refused(archive(), hls_delivery(server.url + "/r.m3u8"))
     assert asked_for(server) == ["/r.m3u8", *[f"/{n}.m3u8" for n in range(4)]]
 
 
@@ -92,10 +92,10 @@ async def test_what_a_session_names_is_copied_within_its_bound(
     master = '#EXTM3U\n#EXT-X-SESSION-DATA:DATA-ID="a",URI="data.json"\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv/v.m3u8\n'
     server.files = {"/r.m3u8": text(master), "/v/v.m3u8": text(segments(server, "/v", 1)), **server.files}
     server.files["/data.json"] = Media(1001)
-    assert "data.json: " in await refused(archive(), recording(server.url + "/r.m3u8"))
+    assert "data.json: " in await refused(archive(), hls_delivery(server.url + "/r.m3u8"))
     server.files["/data.json"] = Media(1000)
     async with archive() as sink:
-        archived(await sink.deliver(recording(server.url + "/r.m3u8")))
+        archived(await sink.deliver(hls_delivery(server.url + "/r.m3u8")))
     copies = kept(tmp_path / "kept/main/job.hls")
     assert copies["data.json"] == octets(server.files["/data.json"])
     assert b'URI="data.json"' in copies["index.m3u8"]
@@ -103,7 +103,7 @@ async def test_what_a_session_names_is_copied_within_its_bound(
 
 async def test_all_files_together_have_a_bound(archive: Opening, server: MediaServer) -> None:
     server.files["/r.m3u8"] = text(segments(server, "", 40))
-    detail = await refused(archive({"max_size": 50_000}), recording(server.url + "/r.m3u8"))
+    detail = await refused(archive({"max_size": 50_000}), hls_delivery(server.url + "/r.m3u8"))
     assert "50000 bytes" in detail or "bytes, more than" in detail
     assert len(asked_for(server)) < 25
 
@@ -119,9 +119,9 @@ async def test_keys_of_ours_sign_only_what_lies_in_the_listed_bucket_of_the_sign
     read = {"endpoint": server.url, "bucket": "vendor", "prefix": "live/", "path_style": True}
     keys = {"access_key": "AK-canary-0123456789", "secret_key": "SK-canary-0123456789"}
     async with archive({"private": [{**read, **keys}], "key": "{name}/{id}.{format}"}) as sink:
-        archived(await sink.deliver(recording(server.url + "/vendor/live/x/r.m3u8")))
+        archived(await sink.deliver(hls_delivery(server.url + "/vendor/live/x/r.m3u8")))
         signed = {one.target.partition("?")[0]: "Signature=" in one.target for one in server.asked}
-        archived(await sink.deliver(recording(server.url + "/r.m3u8")))
+        archived(await sink.deliver(hls_delivery(server.url + "/r.m3u8")))
         last = server.asked[-1]
     assert signed == {
         "/vendor/live/x/r.m3u8": True,
@@ -138,8 +138,8 @@ async def test_a_key_is_small_and_what_a_server_calls_its_files_is_not_handed_on
     playlist = f'#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="k"\n#EXTINF:1,\nx.html\n{END}'
     server.files = {"/r.m3u8": text(playlist), "/k": Media(70_000), "/x.html": Media(3000, media_type="text/html")}
     opening = archive({"hls": {"keys": "beside"}})
-    assert "k.key: " in await refused(opening, recording(server.url + "/r.m3u8"))
+    assert "k.key: " in await refused(opening, hls_delivery(server.url + "/r.m3u8"))
     server.files["/k"] = text(b"0123456789abcdef")
     async with archive({"hls": {"keys": "beside"}}) as sink:
-        archived(await sink.deliver(recording(server.url + "/r.m3u8")))
+        archived(await sink.deliver(hls_delivery(server.url + "/r.m3u8")))
     assert sorted(kept(tmp_path / "kept/main/job.hls")) == ["index.m3u8", "k.key", "x_html.ts"]
