@@ -191,3 +191,14 @@ async def test_a_damaged_page_is_no_lost_connection(store: Store) -> None:
 async def test_a_page_of_a_gate_does_not_matter_to_it(store: Store, tmp_path: Path, clock: FrozenClock) -> None:
     pause(f"sqlite:///{tmp_path}/gateway.db", clock, "app")
     assert not await store.claim("app", 10, LEASE)
+
+
+async def test_what_waits_is_counted_where_a_page_of_deliveries_is_damaged(tmp_path: Path, open_at: Opener) -> None:
+    """How many is in an index; since when the oldest waits is on the page, and is then not known."""
+    file = tmp_path / "gateway.db"
+    first = await open_at(url=f"sqlite:///{file}")
+    await take(first, new(1, "sink-of-the-damaged-page"))
+    await first.close()
+    damage_leaf(file, "sink-of-the-damaged-page")
+    [row] = await (await open_at(url=f"sqlite:///{file}")).sinks()
+    assert (row.waiting, row.oldest_waiting_at) == (1, None)

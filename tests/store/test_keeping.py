@@ -246,6 +246,20 @@ async def test_sinks_are_counted_by_lane_with_their_oldest(store: Store, url: st
     assert (rows["gone"].waiting, rows["gone"].oldest_waiting_at, rows["gone"].gate.pauses) == (0, None, 1)
 
 
+async def test_what_is_tried_again_waits_since_it_came_and_not_until_its_next_try(
+    store: Store, clock: FrozenClock
+) -> None:
+    """Because a sink that fails each delivery by itself, without its circuit, would never be behind."""
+    start = clock.ms()
+    await take(store, new(1, "app"))
+    for _ in range(2):
+        clock.advance(100)
+        [lease] = await store.claim("app", 1, LEASE)
+        await store.settle([settlement(lease, "waiting", delay=60_000)])
+    [app] = await store.sinks()
+    assert (app.waiting, app.oldest_waiting_at) == (1, start)
+
+
 async def test_due_names_the_least_due_time_of_what_a_claim_reads(store: Store, clock: FrozenClock) -> None:
     assert not await store.due()
     start = clock.ms()

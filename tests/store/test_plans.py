@@ -92,7 +92,7 @@ HOT = {
     "probe last": sql.PROBE_LAST,
     "probe fresh": sql.PROBE_FRESH,
     "due": sql.DUE,
-    "oldest": sql.OLDEST_DUE,
+    "oldest": sql.WAITING_SINCE,
     "count rank": sql.COUNTS[0],
     "PEEK": sql.PEEKS[0],
     "suspects": sql.SUSPECTS,

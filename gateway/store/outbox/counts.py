@@ -38,17 +38,27 @@ def sinks(session: Session, more: Collection[str] = ()) -> Sequence[SinkRow]:
 def _sink(session: Session, name: str, gate: Gate) -> SinkRow:
     ranked = {rank: _count(session, sql.COUNTS[rank], name) for rank in Rank}
     leased = ranked.pop(Rank.LEASED)
-    (oldest,) = session.rows(sql.OLDEST_DUE, {"sink": name})
     return SinkRow(
         name=name,
         waiting=sum(ranked.values()),
         sending=leased,
         delivered=0,
         dead=_count(session, sql.COUNT_DEAD, name),
-        oldest_waiting_at=min((at for at in oldest if at is not None), default=None),
+        oldest_waiting_at=_waiting_since(session, name),
         gate=gate,
         under_way=under_way(session, name) if leased else (),
     )
+
+
+def _waiting_since(session: Session, sink: str) -> int | None:
+    """Since when the oldest waits; None also where one that would have to be looked at lies on a damaged page."""
+    try:
+        (oldest,) = session.rows(sql.WAITING_SINCE, {"sink": sink})
+    except Exception as error:
+        if session.trouble(error) is not Trouble.DAMAGED:
+            raise
+        return None
+    return min((at for at in oldest if at is not None), default=None)
 
 
 def under_way(session: Session, sink: str) -> tuple[UnderWay, ...]:

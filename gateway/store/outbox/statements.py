@@ -133,8 +133,12 @@ NAMES: Final = f"{_NAMES} SELECT sink FROM names WHERE sink IS NOT NULL"
 DUE: Final = f"""{_NAMES} SELECT sink, :now, {_FIRST_DUE.format(rank=Rank.FRESH)}, {_FIRST_DUE.format(rank=Rank.AGAIN)}, {_FIRST_DUE.format(rank=Rank.LEASED)},
     {_FIRST_DUE.format(rank=Rank.LAST)}
   FROM names WHERE sink IS NOT NULL"""
-_FIRST_DUE_OF: Final = _FIRST_DUE.replace("names.sink", ":sink")
-OLDEST_DUE: Final = f"SELECT {_FIRST_DUE_OF.format(rank=Rank.FRESH)}, {_FIRST_DUE_OF.format(rank=Rank.AGAIN)}, {_FIRST_DUE_OF.format(rank=Rank.BEHIND)}, {_FIRST_DUE_OF.format(rank=Rank.LAST)}"
+# Since when the oldest waits, which is not when it is due: one that is tried again is due later and later. In the order of the
+# index what is due first was made first but for those, so of them a thousand are looked at.
+_SINCE: Final = """(SELECT min(w.since_at) FROM (SELECT d.since_at FROM deliveries d WHERE d.sink = :sink AND d.rank = {rank}
+    AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT {most}) AS w)"""
+_LOOKED_AT: Final = {Rank.FRESH: 1, Rank.AGAIN: 1000, Rank.BEHIND: 1, Rank.LAST: 1}
+WAITING_SINCE: Final = "SELECT " + ", ".join(_SINCE.format(rank=rank, most=most) for rank, most in _LOOKED_AT.items())
 COUNTS: Final = by_rank("""SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank
   AND d.state IN ('waiting','sending') LIMIT :most) AS bounded""")
 UNDER_WAY: Final = f"""SELECT d.id, e.id, e.variant, d.progress FROM deliveries d JOIN events e ON e.seq = d.event
