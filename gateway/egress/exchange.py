@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
+import ssl
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -63,6 +64,15 @@ class _Handling(aiohttp.BaseConnector):
 
 class TCPConnector(_Handling, aiohttp.TCPConnector):
     """To hosts."""
+
+    proxy_tls: ssl.SSLContext | None = None  # what a proxy that is called over TLS is checked by
+
+    def _get_ssl_context(self, req: ClientRequest) -> ssl.SSLContext | None:
+        """aiohttp would check the proxy as the target is, or not, and show it the target's certificate."""
+        found = super()._get_ssl_context(req)
+        if found is None or self.proxy_tls is None or req.proxy is not None:
+            return found
+        return self.proxy_tls  # a request that has no proxy of its own is the one to the proxy
 
 
 class UnixConnector(_Handling, aiohttp.UnixConnector):

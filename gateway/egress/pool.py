@@ -138,7 +138,8 @@ async def open_pool(
         raise Unavailable(f"the path of a unix socket has at most {SOCKET_PATH_BYTES_MAX} bytes and no NUL")
     proxied = bool(via.proxy and via.proxy.lower().startswith("https:"))
     try:
-        context = await asyncio.to_thread(tls.context_of, via) if secure or proxied else tls.no_tls()
+        context = await asyncio.to_thread(tls.context_of, via) if secure else tls.no_tls()
+        proxy_tls = await asyncio.to_thread(tls.proxy_context_of, via) if proxied else None
     except (OSError, ssl.SSLError) as error:
         reason = error.strerror or getattr(error, "reason", None) or type(error).__name__
         raise Unavailable(f"the TLS files of this target cannot be used: {reason}") from None
@@ -147,7 +148,7 @@ async def open_pool(
         # limit=0, because every sink's concurrency is the limit
         if via.uds is not None:
             return UnixConnector(str(via.uds), limit=0, **keeping)
-        return TCPConnector(
+        hosts = TCPConnector(
             ssl=context,
             limit=0,
             resolver=GuardedResolver(via.guard, lookup) if via.guard else None,
@@ -155,6 +156,8 @@ async def open_pool(
             ttl_dns_cache=10,
             **keeping,
         )
+        hosts.proxy_tls = proxy_tls
+        return hosts
 
     return Pool(Transport(connector, proxy=_proxy(via.proxy) if via.proxy else None), via.guard)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.egress.via import Via
@@ -44,7 +45,15 @@ def context_of(via: Via) -> ssl.SSLContext:
         import certifi
 
         context.load_verify_locations(certifi.where())  # a slim image may have no authorities of its own
-    if not via.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    return context if via.verify else _unverified(context)
+
+
+def proxy_context_of(via: Via) -> ssl.SSLContext:
+    """Of a proxy that is called over TLS: it is given a password, so it is always verified, and it is shown no certificate."""
+    return context_of(replace(via, verify=True, certificate=None, key=None))
+
+
+def _unverified(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context

@@ -98,7 +98,7 @@ async def test_a_configured_proxy_is_used(http: Http) -> None:
 async def test_a_proxy_is_asked_for_a_tunnel_to_an_https_target_and_never_sees_the_request(http: Http) -> None:
     async with ScriptedServer(Reply(status=407)) as proxy:
         via = Via(proxy=proxy.url.replace("http://", "http://user:proxy-password@"))
-        with pytest.raises(Retry, match="the proxy answered 407"):
+        with pytest.raises(Unavailable, match="the proxy wants another user"):
             await http.post("https://target.invalid/S3CRET", content=b"S3CRET", via=via)
         [got] = proxy.received
     assert (got.method, got.target) == ("CONNECT", "target.invalid:443")

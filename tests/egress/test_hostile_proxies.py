@@ -50,7 +50,9 @@ class Proxy:
 
 
 @asynccontextmanager
-async def tunnel(*pieces: bytes, to: int = 0, closes: bool = False) -> AsyncIterator[Proxy]:
+async def tunnel(
+    *pieces: bytes, to: int = 0, closes: bool = False, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Proxy]:
     """Says these pieces to CONNECT, then leads to the port `to`; 0: reads what comes, or `closes`."""
     proxy, tasks = Proxy(), set[asyncio.Task[None]]()
 
@@ -78,7 +80,7 @@ async def tunnel(*pieces: bytes, to: int = 0, closes: bool = False) -> AsyncIter
                 proxy.rest.append(await reader.read(2**16))
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
@@ -191,3 +193,45 @@ async def test_a_proxy_that_lets_nobody_in_means_the_same_for_both_kinds_of_targ
             with pytest.raises(Unavailable, match="407") as failed:
                 await http.post(url, content=b"x", via=via)
             assert not [secret for secret in SECRETS if secret in failed.value.detail]
+
+
+async def test_a_proxy_over_tls_is_verified_whatever_the_target_is_and_is_shown_no_certificate(
+    http: Http, folder: Path, tls: ssl.SSLContext
+) -> None:
+    """It is given a password; and the certificate is the target's to see."""
+    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    asking.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    asking.load_verify_locations(folder / "ca.pem")
+    asking.verify_mode = ssl.CERT_OPTIONAL
+    own, key, ca = folder / "cert.pem", folder / "key.pem", folder / "ca.pem"
+    async with saying([OK], tls=asking) as proxy:
+        named = proxy.url.replace("https://", "https://proxyuser:proxypass-canary@")
+        for url in ("http://target.invalid/", "https://target.invalid/"):
+            for via in (Via(proxy=named, verify=False), Via(proxy=named)):
+                with pytest.raises(Retry, match="TLS certificate is not accepted"):
+                    await http.post(url, content=b"x", via=via)
+        assert proxy.requests == []
+        for verify in (True, False):
+            via = Via(proxy=named, ca=ca, verify=verify, certificate=own, key=key)
+            assert (await http.post("http://target.invalid/", content=b"x", via=via)).body == b"hi"
+        assert [peer.getpeercert() for peer in proxy.peers if peer is not None] == [None, None]
+
+
+async def test_a_target_behind_a_proxy_over_tls_is_checked_by_its_own_settings(
+    http: Http, folder: Path, tls: ssl.SSLContext
+) -> None:
+    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    asking.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    asking.load_verify_locations(folder / "ca.pem")
+    asking.verify_mode = ssl.CERT_REQUIRED
+    async with saying([OK], tls=asking) as target, tunnel(ESTABLISHED, to=target.port, tls=tls) as proxy:
+        via = Via(
+            proxy=f"https://127.0.0.1:{proxy.port}",
+            ca=folder / "ca.pem",
+            certificate=folder / "cert.pem",
+            key=folder / "key.pem",
+        )
+        assert (await http.post(target.url, content=b"x", via=via)).body == b"hi"
+    [peer] = target.peers
+    assert peer is not None
+    assert peer.getpeercert()

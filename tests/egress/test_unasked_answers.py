@@ -109,3 +109,19 @@ async def test_switching_protocols_is_no_answer_that_anything_may_follow(http: H
             await http.post(wire.url, content=b"x")
         assert (await http.post(wire.url, content=b"x")).status == 200
     assert wire.used == [1, 2]
+
+
+async def test_a_trailer_is_no_header_of_its_answer_and_none_of_the_next(http: Http) -> None:
+    chunked = b"HTTP/1.1 %s\r\ntransfer-encoding: chunked\r\ntrailer: retry-after\r\n\r\n2\r\nhi\r\n0\r\n"
+    trailers = b"retry-after: 99\r\nset-cookie: a=b\r\n\r\n"
+    async with saying(
+        [chunked % b"503 Busy" + trailers], [chunked % b"503 Busy", trailers], [CHUNKED], [WHOLE]
+    ) as wire:
+        for _ in range(2):
+            with pytest.raises(Retry, match="HTTP 503") as failed:
+                await http.post(wire.url, content=b"x")
+            assert failed.value.after is None
+        for _ in range(2):
+            answer = await http.post(wire.url, content=b"x")
+            assert (answer.body, answer.headers.get("retry-after")) == (b"hi", None)
+        assert not [head for _, head in wire.requests if b"cookie" in head.lower()]
