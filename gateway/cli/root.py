@@ -45,8 +45,24 @@ COMMANDS: Final = {
 ALIASES: Final = {"new-plugin": ("plugins", "new")}  # other words for a command, in no list
 
 
+ELSEWHERE: Final = {  # what other programs call it
+    "help": "--help", "version": "--version", "start": "serve", "run": "serve", "validate": "check", "test": "sinks test",
+    "explain": "route", "config": "check", "logs": "tail", "watch": "tail",
+}  # fmt: skip
+
+
 class Root(Group):
     """A group whose commands are the modules of `gateway.cli.commands`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in {*COMMANDS, *ALIASES} and not ctx.resilient_parsing:
+            below = [whole for whole in commands() if whole.endswith(f" {name}")]  # `replay` is one of `events`
+            if meant := [ELSEWHERE[name]] if name in ELSEWHERE else below:
+                ctx.fail(f"no command {name!r}; did you mean {' or '.join(f'`gateway {one}`' for one in meant)}?")
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -224,3 +224,16 @@ def test_the_console_script_is_this_command(
         main()
     assert left.value.code == 0
     assert capsys.readouterr().out == f"Recording Gateway {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("help", "`gateway --help`"),
+        ("start", "`gateway serve`"),
+        ("replay", "`gateway events replay`"),
+        ("retry", "`gateway deliveries retry` or `gateway refused retry`"),
+    ],
+)
+def test_a_word_of_other_programs_or_of_a_group_is_answered_with_the_command(word: str, meant: str, cli: Cli) -> None:
+    assert f"no command '{word}'; did you mean {meant}?" in " ".join(cli(word, code=2).stderr.split())

@@ -18,7 +18,7 @@ from gateway.web.pages.page_list import PAGES, HtmlPage
 from gateway.web.pages.sign_in import signing_in, signing_out
 from gateway.web.pages.visit import Visit, form_of, language_of, local, to, visit_of
 from gateway.web.ports import Serving
-from gateway.web.sessions import SAFE, refuse_foreign
+from gateway.web.sessions import SAFE, own_origin, refuse_foreign
 from gateway.web.tokens import Tokens
 
 log = import_structlog().get_logger("gateway.web")
@@ -77,16 +77,22 @@ def _serving(gateway: Serving, tokens: Tokens, methods: Mapping[str, HtmlPage], 
             return chosen
         visit = visit_of(gateway, request, holder, session if holder else None)
         try:
-            if page is None and request.method in SAFE and holder is not None:
-                # a link of a page that a form made, such as to another language, or a reload of its address
-                return to("/".join(request.url.path.split("/")[: above.count("/") + 1]) if above != "/" else "/")
-            if page is None:
+            here = "/".join(request.url.path.split("/")[: above.count("/") + 1]) if above != "/" else "/"
+            if page is None and request.method not in SAFE:
                 raise Problem(405, "method_not_allowed", f"this takes {', '.join(methods)}")
+            if holder is None and request.method not in SAFE and own_origin(request):
+                return to(
+                    _sign_in(here, ended="yes")
+                )  # a page from before the gateway was started, or of a session that ended
             if request.method not in SAFE:
                 visit.form = await form_of(request)
                 refuse_foreign(request, visit.session, visit.form_field("csrf"))
             if holder is None:
-                return to(f"/sign-in?{_next(request)}")
+                query = f"?{request.url.query}" if request.url.query else ""
+                return to(_sign_in(here if page is None else request.url.path + query))
+            if page is None:
+                # a link of a page that a form made, such as to another language, or a reload of its address
+                return to(here)
             if page.role == "operate" and holder.role != "operate":
                 raise Problem(403, "forbidden", f"the token {holder.name!r} may read, and this changes something")
             return await page.show(visit)
@@ -129,11 +135,11 @@ async def _failed(visit: Visit, error: GatewayError) -> Response:
     return page
 
 
-def _next(request: Request) -> str:
+def _sign_in(link: str, **more: str) -> str:
+    """The sign-in that leads on to this page."""
     from urllib.parse import urlencode
 
-    link = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return urlencode({"next": local(link)}) if request.method in SAFE else ""
+    return f"/sign-in?{urlencode({'next': local(link), **more})}"
 
 
 def _chosen(gateway: Serving, request: Request) -> Response | None:

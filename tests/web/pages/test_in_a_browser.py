@@ -156,6 +156,24 @@ def test_what_has_the_focus_and_the_place_on_the_page_stay_while_news_come_in(se
         assert abs(focused.rect["y"] - driver.execute_script("return scrollY") - top) < 2
 
 
+def test_a_sink_that_somebody_else_pauses_offers_to_go_on(served: Served) -> None:
+    from selenium.webdriver.common.by import By
+
+    with chromium() as driver:
+        sign_in(driver, served)
+        driver.get(base(served) + "/sinks/app")
+        until(driver, lambda d: text(d, "[data-live-sign]") == "Live")
+        here = driver.current_window_handle
+        driver.switch_to.new_window("tab")
+        driver.get(base(served) + "/sinks/app")
+        driver.find_element(By.XPATH, "//button[text()='Pause']").click()
+        until(driver, lambda d: d.find_elements(By.XPATH, "//button[text()='Resume']"))
+        driver.switch_to.window(here)
+        until(driver, lambda d: d.find_elements(By.XPATH, "//button[text()='Resume']"))
+        assert not driver.find_elements(By.XPATH, "//button[text()='Pause']")
+        no_complaint(driver)
+
+
 def test_every_page_is_readable_without_scripts(served: Served) -> None:
     callback(served, 1)
     with chromium(scripts=False) as driver:

@@ -36,10 +36,23 @@ def path_of(template: str) -> str:
 def test_nobody_sees_or_does_anything_without_a_session(browser: Browser, page: Any) -> None:
     path = path_of(page.path)
     reply = browser.get(path) if page.method == "GET" else browser.post(path, {"csrf": "x"})
-    if page.method == "GET":
-        assert (reply.status, (reply.header("location") or "").partition("?")[0]) == (303, "/sign-in")
-    else:
-        assert reply.status == 403
+    assert (reply.status, (reply.header("location") or "").partition("?")[0]) == (303, "/sign-in")
+    if page.method == "POST":
+        assert browser.post(path, {"csrf": "x"}, Origin="http://evil.example").status == 403
+
+
+def test_who_presses_a_button_after_the_session_has_ended_signs_in_and_is_back(operator: Browser) -> None:
+    """As after a restart of the gateway, which ends all sessions: the page is still there, and its button does nothing."""
+    csrf = operator.csrf()
+    operator.cookies = dict.fromkeys(operator.cookies, "of-another-life")
+    reply = operator.post("/sinks/file/pause", {"csrf": csrf})
+    where = reply.header("location") or ""
+    assert (reply.status, where) == (303, "/sign-in?next=%2Fsinks%2Ffile&ended=yes")
+    assert "was not done" in operator.get(where).body.decode()
+    assert operator.sign_in(next="/sinks/file").header("location") == "/sinks/file"
+    assert "Resume" not in operator.get("/sinks/file").body.decode()
+    again = Browser(operator.served).get("/sinks/file/pause")  # its address, loaded again
+    assert again.header("location") == "/sign-in?next=%2Fsinks%2Ffile"
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.role == "operate"], ids=lambda page: page.path)
