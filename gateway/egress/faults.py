@@ -10,6 +10,7 @@ from typing import Final
 
 import aiohttp
 import httpx
+from aiohttp.client_exceptions import UnixClientConnectorError
 
 from gateway.egress.answer_reader import NOT_HTTP, BadAnswer
 from gateway.egress.guard import Forbidden
@@ -47,7 +48,9 @@ def network_failure(error: BaseException, origin: str, *, resent: bool = False) 
     for link in chain:
         text = _network(link)
         if text:
-            return Retry(f"{origin}: {before}{text}", service=True)
+            socket_file = next((one.path for one in chain if isinstance(one, UnixClientConnectorError)), "")
+            where = f"the unix socket {socket_file}: " if socket_file else ""  # the host of its URL is nowhere
+            return Retry(f"{origin}: {before}{where}{text}", service=True)
     if isinstance(error, _UNSENDABLE) or (isinstance(error, ValueError) and not isinstance(error, httpx.HTTPError)):
         return Refused(f"the request to {origin} cannot be sent: its URL or a header is not valid HTTP")
     return Retry(f"{origin}: {before}{type(error).__name__}", service=True)

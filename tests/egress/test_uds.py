@@ -44,7 +44,9 @@ async def test_a_request_goes_through_the_socket_and_names_the_urls_host(tmp_pat
 
 async def test_a_socket_that_is_not_there_is_a_retry_of_the_service(tmp_path: Path) -> None:
     http = Http(clock=FrozenClock(), timeout=PATIENCE_S)
-    with pytest.raises(Retry, match="no such file or directory") as failed:
+    with pytest.raises(
+        Retry, match=r"app.internal:80: the unix socket .*/gone\.sock: no such file or directory"
+    ) as failed:
         await http.get("http://app.internal/", via=Via(uds=tmp_path / "gone.sock"))
     assert failed.value.service
     assert failed.value.after is None
@@ -97,7 +99,9 @@ async def test_a_socket_that_was_deleted_is_a_retry_when_the_kept_connection_is_
     async with saying([OK], [None], path=path) as wire:
         await http.post("http://app.internal/", content=b"x", via=Via(uds=path))
         path.unlink()
-        with pytest.raises(Retry, match=r"closed a kept connection, and on a fresh one: no such file") as failed:
+        with pytest.raises(
+            Retry, match=r"closed a kept connection, and on a fresh one: the unix socket .*: no such file"
+        ) as failed:
             await http.post("http://app.internal/", content=b"x", via=Via(uds=path))
         assert failed.value.service
     assert wire.used == [1, 1]
