@@ -168,7 +168,7 @@ async def test_what_a_proxy_says_behind_an_answer_is_neither_the_same_targets_no
         via = Via(proxy=proxy.url.replace("http://", "http://proxyuser:proxypass-canary@"))
         for host in ("a.invalid", "b.invalid", "a.invalid", "b.invalid"):
             assert (await http.post(f"http://{host}/", content=b"x", via=via)).body == b"hi"
-            await asyncio.sleep(3 * PAUSE_SECONDS)  # until what is late is there
+            await proxy.all_said()
     assert proxy.used == [1, 2, 3, 4]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from gateway.egress.client import Http
@@ -55,7 +53,7 @@ async def test_what_comes_behind_an_answer_is_not_the_next_one(
     async with saying(pieces, [after], others=[WHOLE]) as wire:
         for _ in range(2):
             assert (await http.post(wire.url, content=b"x")).status in (200, 204)
-            await asyncio.sleep(0.03)  # until what is unasked is there
+            await wire.all_said()
     assert wire.used == [1, 2]
 
 
@@ -77,7 +75,7 @@ async def test_a_goodbye_on_an_idle_connection_is_no_answer(http: Http, status: 
             for _ in range(2):
                 answer = await http.post(wire.url, content=b"x")
                 assert (answer.status, answer.resent) == (200, False)
-                await asyncio.sleep(0.03)  # until it is there
+                await wire.all_said()
         assert wire.used == [1, 2]
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.patience import eventually
+
 PAUSE_SECONDS: Final = 0.01  # between two pieces, so that each is read by itself
 Pieces = Sequence[bytes | None]  # None: the connection is closed there
 
@@ -22,8 +24,14 @@ class Wire:
     url: str = ""
     port: int = 0
     connections: int = 0
+    answered: int = 0  # requests whose last piece was said a moment ago
     requests: list[tuple[int, bytes]] = field(default_factory=list)
     peers: list[ssl.SSLSocket | ssl.SSLObject | None] = field(default_factory=list)
+
+    async def all_said(self) -> None:
+        """Every piece of every answer was sent, and the loop has turned since: here it has come too."""
+        await eventually(lambda: self.answered == len(self.requests))
+        await asyncio.sleep(PAUSE_SECONDS)
 
     @property
     def used(self) -> list[int]:
@@ -56,10 +64,12 @@ async def saying(
                 for piece in own:
                     if piece is None:
                         writer.close()
+                        wire.answered += 1
                         return
                     writer.write(piece)
                     await writer.drain()
                     await asyncio.sleep(PAUSE_SECONDS)
+                wire.answered += 1
         writer.close()
 
     if path is not None:
