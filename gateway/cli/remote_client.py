@@ -107,6 +107,12 @@ def checked(url: str, token: str | None, *, chosen: bool) -> Remote:
         raise click.UsageError("--url: no credentials in a URL, they end in logs; use --token-file or GATEWAY_TOKEN")
     if not token:
         raise click.UsageError("a token is needed: --token-file FILE, or GATEWAY_TOKEN")
+    if not (
+        token.isascii() and token.isprintable()
+    ):  # as of a file that holds something else, which no header can carry
+        raise click.UsageError(
+            "this is no token: a token is one line of ASCII; the token's file should hold it and nothing else"
+        )
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         click.echo("note: the token goes over plain HTTP; put TLS or an SSH tunnel between", err=True)
     return Remote(url.rstrip("/"), token, chosen)

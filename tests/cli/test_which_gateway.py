@@ -30,6 +30,7 @@ def token(folder: Path) -> str:
         (["--url", "http://127.0.0.1:1", "--token-file", "empty"], "a token is needed"),
         (["--url", "http://127.0.0.1:1", "--token-file", "no file"], "no file: No such file"),
         (["--url", "http://127.0.0.1:1", "--token-file", "chinese"], "it is no ASCII text"),
+        (["--url", "http://127.0.0.1:1", "--token-file", "yaml"], "a token is one line of ASCII"),
         (["--url", "ftp://127.0.0.1", "--token-file", "token"], "expected http://host:port"),
         (["--url", "http://", "--token-file", "token"], "expected http://host:port"),
         (["--url", "https://me@host", "--token-file", "token"], "no credentials in a URL"),
@@ -39,6 +40,7 @@ def token(folder: Path) -> str:
 def test_what_cannot_be_meant_is_told(cli: Cli, token: str, options: list[str], says: str) -> None:
     Path("empty").write_text("\n")
     Path("chinese").write_text("令牌")
+    Path("yaml").write_text(f"version: 1\nadmin: {{token: {TOKEN}}}\n")
     said = cli(*options, "events", "list", code=2).stderr
     assert says in said
     assert TOKEN not in said
@@ -94,3 +96,30 @@ def test_whatever_answers_there_that_is_no_gateway_is_called_that(monkeypatch: p
 )
 def test_a_refusal_is_told_as_the_command_would_say_it_here(answer: object, status: int, says: str) -> None:
     assert says in str(remote_client.error_of_refusal(answer, status, "http://there"))
+
+
+def test_a_home_in_which_nothing_can_be_kept_is_told(
+    cli: Cli, token: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "taken").symlink_to("nowhere")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "taken"))
+    command = ("context", "add", "live", "--url", "http://127.0.0.1:1", "--token-file", token)
+    assert "contexts.json cannot be written: File exists; XDG_CONFIG_HOME" in " ".join(
+        cli(*command, code=1).stderr.split()
+    )
+
+
+def test_a_user_without_a_home_has_no_contexts(
+    cli: Cli, token: str, configured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that runs as a number: Python then does not know the home folder."""
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert cli("check").exit_code == 0
+    assert "no contexts" in cli("context", "list").output
+    command = ("context", "add", "live", "--url", "http://127.0.0.1:1", "--token-file", token)
+    assert "this user has no home folder" in cli(*command, code=1).stderr
