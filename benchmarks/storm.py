@@ -62,6 +62,7 @@ async def measured(requests: Sequence[bytes], folder: Path, seconds: float, leve
             "accept p50 ms": alone.percentile(0.5),
             "accept p99 ms": alone.percentile(0.99),
             "accepted while forwarding/s": forwarding.good / seconds,
+            "accept p50 ms while forwarding": forwarding.percentile(0.5),
             "accept p99 ms while forwarding": forwarding.percentile(0.99),
             "delivered under load/s": delivered / loaded,
             "missing": max(forwarding.good - len(arrivals.times), 0),

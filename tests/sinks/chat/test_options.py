@@ -60,7 +60,7 @@ def problem(given: dict[str, Any]) -> tuple[str, str]:
         ({"service": "dingtalk", "url": HOOK, "mention": ["a b"]}, "mention", "mobile"),
         ({"service": "slack", "url": HOOK, "mention": ["here"] * 21}, "mention", "at most 20"),
         ({"service": "slack", "url": HOOK, "timezone": "Asia/Shangai"}, "timezone", "Asia/Shanghai"),
-        ({"service": "slack", "url": HOOK, "language": "Deutsch"}, "language", "match"),
+        ({"service": "slack", "url": HOOK, "language": "Deutsch"}, "language", "a language tag such as en"),
         ({"service": "slack", "url": HOOK, "links": "long"}, "links", "'full'"),
         ({"service": "slack", "url": HOOK, "title": "{{ x"}, "title", "line 1"),
         ({"service": "slack", "url": HOOK, "template": "{{ event.data.x() }}"}, "template", "call cannot be used"),
