@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +26,11 @@ _RECEIVED_AT: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)  # so that two runs o
 
 
 class UnusableTest(Exception):
-    """The test's event or callback cannot be read; the text says why."""
+    """The test's event or callback cannot be read; the text says why. `at`: the path of what is wrong below the test."""
+
+    def __init__(self, text: str, at: str = "") -> None:
+        super().__init__(text)
+        self.at = at
 
 
 def run_tests(loaded: Loaded) -> list[Diagnostic]:
@@ -50,7 +55,7 @@ def _run_test(loaded: Loaded, router: Router, path: str, test: TestSettings) -> 
     try:
         decisions = [router.decide(event) for event in _events(loaded, test)]
     except UnusableTest as error:
-        return loaded.problem(path, found=str(error))
+        return loaded.problem(path + error.at, found=str(error))
     reached = dict.fromkeys(sink for decision in decisions for sink in decision.sinks)
     if set(reached) == set(test.expect) or loaded.guessed:
         return None
@@ -72,7 +77,16 @@ def _events(loaded: Loaded, test: TestSettings) -> Sequence[Event]:
     try:
         return [loaded.redact(event_of(test.event or {}, **dict(_provider(loaded, test))))]
     except ValueError as error:
-        raise UnusableTest(f"the event cannot be read: {error}") from None
+        raise UnusableTest(f"the event cannot be read: {error}", f".event{_below(str(error))}") from None
+
+
+def _below(text: str) -> str:
+    """The path of the key that a text about an event names, such as `.files.0.size`; empty where it names none."""
+    if unknown := re.match(r"unknown key '([^']+)'(?: in `([^`]+)`)?", text):
+        named = f"{unknown[2]}.{unknown[1]}" if unknown[2] else unknown[1]
+    else:
+        named = wrong[1] if (wrong := re.match(r"`([^`]+)`", text)) else ""
+    return f".{named}".replace("[", ".").replace("]", "") if named else ""
 
 
 def _provider(loaded: Loaded, test: TestSettings) -> Iterator[tuple[str, str]]:

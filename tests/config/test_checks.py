@@ -11,6 +11,7 @@ from gateway.config.load import load
 from gateway.config.route_tests import run_tests
 from gateway.model import Event
 from tests.config.configs import KEY, Configs
+from tests.config.test_load import SINKS
 
 BASE = f"""\
 sources:
@@ -120,3 +121,30 @@ def test_a_configuration_that_does_nothing_is_a_warning(tmp_path: Path, text: st
     path = tmp_path / "gateway.yaml"
     path.write_text(text)
     assert any(one.found.startswith(said) for one in load(path, environ={}).warnings)
+
+
+def test_a_mistake_in_the_event_of_a_test_is_told_at_its_line(configs: Configs) -> None:
+    text = f"""\
+{SINKS}tests:
+  - name: misspelt
+    event:
+      type: recording.failed
+      streem: x
+    expect: []
+  - event:
+      type: recording.failed
+      files:
+        - format: hls
+          size: 3
+    expect: []
+  - event:
+      type: recording.failed
+      time: yesterday
+    expect: []
+"""
+    told = {problem.path: text.splitlines()[problem.line - 1].strip() for problem in run_tests(configs.load(text))}
+    assert told == {
+        "tests.0.event.streem": "streem: x",
+        "tests.1.event.files.0.size": "size: 3",
+        "tests.2.event.time": "time: yesterday",
+    }
