@@ -39,16 +39,19 @@ class PendingWrites(Generic[R]):
 
     def add(self, row: R) -> None:
         """Write this one too."""
+        self._ring()
         self.rows.append(row)
-        self.empty.clear()
-        self._bell.set()
 
     def add_all(self, rows: Sequence[R]) -> None:
         """And these, of which there is one at least."""
-        if not self.rows:  # else both were done for the one before
-            self.empty.clear()
-            self._bell.set()
+        if not self.rows:  # else it was done for the one before
+            self._ring()
         self.rows.extend(rows)
+
+    def _ring(self) -> None:
+        """Before there are rows: where there are some, nobody rings again, and what could not ring has left none."""
+        self.empty.clear()
+        self._bell.set()
 
     def first(self, most: int) -> list[R]:
         """The first of them."""

@@ -83,7 +83,8 @@ class AttemptReporter:
 
     @harmless
     def _tell_delivered(self) -> None:
-        calls, self._untold, self._is_telling = self._untold, [], False
+        self._is_telling = False  # first: without memory for the rest they are told with the next
+        calls, self._untold = self._untold, []
         sink, lines, ages, took = self._sink, [], [], []
         for members, receipt, started_at, seconds in calls:
             ended, shown = started_at / 1000 + seconds, round(seconds, 4)

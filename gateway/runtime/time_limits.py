@@ -34,9 +34,9 @@ class TimeLimits:
                 self._loop, self._timer = loop, None
                 self.running.clear()
         limit = TimeLimit(self, task, task.cancelling(), loop.time() + self.seconds)
-        self.running[limit] = None
         if self._timer is None:
             self._timer = loop.call_at(limit.at, self._cut_off)
+        self.running[limit] = None  # last: one that has not begun would cut off what its task does later
         return limit
 
     def restart(self, limit: TimeLimit) -> None:

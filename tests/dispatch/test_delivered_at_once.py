@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,8 +21,9 @@ from gateway.errors import Refused, Retry
 from gateway.model import Attempt, Delivery
 from gateway.plugin.hookspecs import hookimpl
 from tests.patience import eventually
+from tests.shortage import Shortage
 
-from .conftest import Batching, House, Scripted, event
+from .conftest import Batching, Build, House, Scripted, event
 
 ANSWERS: dict[str, list[Any]] = {
     "one, plain": ["HTTP 200"],
@@ -155,3 +157,36 @@ async def test_calls_that_end_in_one_turn_of_the_loop_are_told_together(
     finally:
         await house.close()
     assert told == [[1, 2, 3, 4, 5], [6]]
+
+
+async def test_what_there_was_no_memory_to_tell_keeps_none_behind_it_untold(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    lines = SimpleNamespace(say_all=lambda _, each, **__: told.extend(facts["delivery"] for facts in each))
+    monkeypatch.setattr(reporter, "_lines", lines)
+    shortage = Shortage(reporter)
+    with shortage.watching():
+        house = await build(Scripted())
+
+        async def deliver() -> int:
+            number = len(house.attempts())
+            await house.put(event(number))
+            await eventually(lambda: len(house.attempts()) > number)
+            return number + 1
+
+        with shortage.on():
+            await deliver()
+            await eventually(lambda: len(told) == 1)
+        places = [place for place in shortage.places if "deliver" in place.name]
+        assert places
+        for place in places:
+            with shortage.on(place):
+                await deliver()
+                last = await deliver()
+            assert shortage.hit == place
+            await eventually(partial(_is_last, told, last))
+
+
+def _is_last(told: Sequence[int], delivery: int) -> bool:
+    return bool(told) and told[-1] == delivery

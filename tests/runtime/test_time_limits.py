@@ -111,6 +111,22 @@ async def test_nothing_is_left_behind() -> None:
     assert not limits._timer
 
 
+async def test_one_that_could_not_begin_cuts_nothing_off_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its task lives on, and would be stopped in the middle of whatever it does by then."""
+    limits, loop = TimeLimits(SHORT), asyncio.get_running_loop()
+
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as short:
+        short.setattr(loop, "call_at", no_memory)
+        with pytest.raises(MemoryError):
+            limits.limited()
+    with pytest.raises(TimeoutError):
+        await asyncio.ensure_future(cut_off(limits, forever))  # its timer looks at all that run
+    assert not limits.running
+
+
 def test_it_goes_on_in_another_loop() -> None:
     limits = TimeLimits(SHORT)
 
