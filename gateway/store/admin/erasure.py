@@ -104,6 +104,11 @@ def _deleted_before(session: Bulk, ref: str) -> tuple[str, list[int]] | None:
     return None
 
 
+def _last_part(subject: str) -> str:
+    """The shortest end of it that a filter can have asked for."""
+    return subject[subject.rstrip("/").rfind("/") + 1 :]
+
+
 def _delete(session: Bulk, seqs: Sequence[int], same: SameCallbacks) -> None:
     condition, ids = among(session, seqs)
     of_them = f"FROM deliveries WHERE event {condition} AND state IN ('waiting','sending') ORDER BY id"
@@ -118,7 +123,8 @@ def _delete(session: Bulk, seqs: Sequence[int], same: SameCallbacks) -> None:
             session, source, id_, _raw(session, EventKey(source, id_, bytes(variant)), body, raw)
         ):
             session.change("DELETE FROM refused WHERE id = :id", {"id": refused})
-    streams = {part for _, _, _, subject, _, _ in contents for part in (subject, stream_of(subject))}
+    subjects = {subject for _, _, _, subject, _, _ in contents}
+    streams = {part for one in subjects for part in (one, stream_of(one), _last_part(one))}
     audit.hide(session, streams)
     erased_mentions.silence(session, seqs, {id_ for id_, *_ in contents}, streams)
     scrub.request(session)
