@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -10,10 +11,11 @@ import structlog
 from gateway.runtime.clock import FrozenClock
 from gateway.store.outbox import clock_steps
 from gateway.store.outbox.clock_steps import ClockSteps
+from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.store import Store
 from tests.store.conftest import Opener
 from tests.store.faults import on_writer
-from tests.store.kit import LEASE, beside, new, pause, resume, settlement, table, take
+from tests.store.kit import LEASE, beside, event, new, pause, resume, settlement, table, take
 
 BACK = -45 * 60.0  # seconds
 DAY = 24 * 3600.0
@@ -214,3 +216,54 @@ async def test_a_server_whose_clock_jumps_between_two_looks_makes_no_delivery_ol
     assert lease.elapsed < 10_000
     with beside(postgres_url) as look:
         assert look.rows("SELECT value FROM meta WHERE name = 'clock_steps'") == [("1",)]
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("seconds", [BACK, 3600.0, DAY], ids=str)
+async def test_a_clock_that_is_set_within_a_batch_holds_up_nothing_of_it(
+    store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    await take(store, new(1, "app"))
+    (lease,) = await store.claim("app", 1, LEASE)
+    insert, settle = SqliteBulk.insert, SqliteBulk.settle
+    jumps = [seconds]
+
+    def set_within(write: Any) -> Any:
+        def jumped(*given: Any, **named: Any) -> Any:
+            if jumps:
+                clock.jump(jumps.pop())
+            return write(*given, **named)
+
+        return jumped
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteBulk, "insert", set_within(insert))
+        await take(store, new(2, "app"))
+    jumps = [-seconds]
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteBulk, "settle", set_within(settle))
+        await store.settle([settlement(lease, "waiting", delay=MINUTE)])
+    await on_writer(store, lambda _: None)
+    (taken,) = await store.claim("app", 10, LEASE)
+    assert taken.event.stream == "s2"
+    await store.settle([settlement(taken)])
+    clock.advance(MINUTE / 1000)
+    assert [one.event.stream for one in await store.claim("app", 10, LEASE)] == ["s1"]
+
+
+async def test_what_a_server_stored_by_its_new_clock_is_not_moved(
+    open_at: Opener, postgres_url: str, clock: FrozenClock
+) -> None:
+    store = await open_at(url=postgres_url)
+    await take(store, new(1, "app"))
+    await waiting_retry(store, 10 * MINUTE)
+    await on_writer(store, lambda _: None)
+    clock.jump(DAY)  # within the second in which nobody looks
+    await take(store, new(event(2, at=clock.now()), "app"))
+    clock.advance(2)
+    await on_writer(store, lambda _: None)
+    (taken,) = await store.claim("app", 10, LEASE)
+    assert taken.event.stream == "s2"
+    await store.settle([settlement(taken)])
+    clock.advance(10 * 60)
+    assert [one.event.stream for one in await store.claim("app", 10, LEASE)] == ["s1"]

@@ -39,6 +39,10 @@ class Session(Protocol):
     def now(self) -> int | None:
         """The store's time where it is our own clock's; None: the server says it."""
 
+    def look_at_clock(self) -> int | None:
+        """The same, read anew. Between two looks time only passes: a clock that is set is seen by a look before any row is
+        written by it."""
+
     def rows(self, sql: str, values: Mapping[str, object] = ...) -> Sequence[Columns]:
         """Run one statement; its rows, if it gives any."""
 

@@ -27,9 +27,9 @@ _CLAIM: Final = """INSERT INTO meta (name, value) VALUES ('clock_steps', :next)
 # What lies beyond `floor` was written before the step; what is due is due on either clock.
 _LEASES: Final = """UPDATE deliveries SET due_at = due_at + :step
   WHERE state IN ('waiting','sending') AND state = 'sending' AND due_at > :floor"""
-_WAITING: Final = (
-    "SELECT id FROM deliveries WHERE state IN ('waiting','sending') AND state = 'waiting' AND due_at > :floor"
-)
+# What came since the clock was set forward is of the new clock already: a server's is looked at once a second.
+_WAITING: Final = """SELECT id FROM deliveries WHERE state IN ('waiting','sending') AND state = 'waiting' AND due_at > :floor
+  AND (CAST(:step AS bigint) < 0 OR attempts > 0 OR since_at <= :floor)"""
 _MOVE: Final = {
     backend: f"""UPDATE deliveries SET due_at = due_at + :step
   WHERE id {these} AND state = 'waiting' AND due_at > :floor"""  # noqa: S608
@@ -78,8 +78,9 @@ class ClockSteps:
     def correct(self, session: Session) -> int:
         """Move rows if the clock was set since the last look; by how many ms it was, else 0."""
         before = self._monotonic()
+        own = session.look_at_clock()
         if session.backend == "sqlite" and self._seen is not None:
-            now, mark = session.now() or 0, self._mark  # our own clock, and nobody else moves anything: no statement
+            now, mark = own or 0, self._mark  # our own clock, and nobody else moves anything: no statement
         elif before < self._look_at:
             self._go_on(session)
             return 0

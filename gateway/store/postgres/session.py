@@ -136,6 +136,8 @@ class PostgresSession:
         """The frozen time of a test, or None: the server's."""
         return None if self._clock is None else self._clock.ms()
 
+    look_at_clock = now
+
     def rows(self, sql: str, values: Mapping[str, object] | None = None) -> Sequence[Columns]:
         cursor = self._run_statement(sql, values)
         return cursor.fetchall() if cursor.description else ()

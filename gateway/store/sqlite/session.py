@@ -69,6 +69,7 @@ class SqliteSession:
             raise StoreUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed")
         self.path = path
         self._clock = clock or Clock()
+        self._looked: tuple[int, float] | None = None  # ms, and monotonic seconds
         uri = f"file:{quote(os.fsencode(path))}?mode=rw"
         try:
             self.files = OpenFiles(path)
@@ -122,8 +123,16 @@ class SqliteSession:
         if role == "reader":
             run("PRAGMA query_only=1")
 
+    def look_at_clock(self) -> int:
+        self._looked = self._clock.ms(), self._clock.monotonic()
+        return self._looked[0]
+
     def now(self) -> int:
-        return self._clock.ms()
+        """As the clock was looked at last and as time has passed since, so that all rows between two looks are of one clock."""
+        if self._looked is None:
+            return self._clock.ms()
+        at, since = self._looked
+        return at + int((self._clock.monotonic() - since) * 1000)
 
     def rows(self, sql: str, values: Mapping[str, object] | None = None) -> Sequence[Columns]:
         return self._run_statement(sql, values).fetchall()
@@ -133,7 +142,7 @@ class SqliteSession:
 
     def _run_statement(self, sql: str, values: Mapping[str, object] | None) -> sqlite3.Cursor:
         if ":now" in sql:
-            values = {"now": self._clock.ms(), **(values or {})}
+            values = {"now": self.now(), **(values or {})}
         return self.connection.execute(sql, values or {})
 
     def put_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
