@@ -51,7 +51,7 @@ async def one_round(requests: Sequence[bytes], folder: Path, seconds: float, lev
 
     with await asyncio.to_thread(Entered, made(routed=True)) as server:
         waits, accepts = [], []
-        for request in requests[:150]:
+        for request in requests[:100]:
             arrivals.times.clear()
             began = time.perf_counter()
             tally = await wire.call(port, iter([request]), connections=1, seconds=5)

@@ -14,7 +14,7 @@ from benchmarks import servers, wire
 from benchmarks.arrivals import Entered
 
 SLICES = 5  # of each of the two; they alternate, because the processor is now fast and now slow
-SLICE_CALLBACKS = 1200  # so that a round takes half a minute
+SLICE_CALLBACKS = 1000  # so that a round takes half a minute
 CONNECTIONS = 32
 
 

@@ -17,7 +17,7 @@ from benchmarks.arrivals import Arrivals, Entered
 from benchmarks.callbacks import CONNECTIONS
 
 SLICES = 3  # of each of the two
-REST_SECONDS = 0.5  # in which what came of the last deliveries is stored
+REST_SECONDS = 0.3  # in which what came of the last deliveries is stored
 
 
 async def measured(requests: Sequence[bytes], folder: Path, seconds: float, level: str) -> dict[str, float]:
