@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
+from collections.abc import Mapping
+from pathlib import Path
 
 from benchmarks import servers
 
@@ -46,3 +49,17 @@ class Entered:
 
     def __exit__(self, *exc: object) -> None:
         self._manager.__exit__(*exc)  # type: ignore[attr-defined]
+
+
+async def gateways_beside(
+    stack: contextlib.AsyncExitStack, folder: Path, routed: Mapping[str, bool], *, sink: int, level: str
+) -> dict[str, servers.Server]:
+    """Gateways that run until `stack` ends, each in a folder of its name; by name, whether it delivers to the port `sink`."""
+    running = {}
+    for name, delivers in routed.items():
+        place = folder / name
+        place.mkdir(exist_ok=True)
+        port, admin = servers.free_ports(2)
+        made = functools.partial(servers.gateway, port, admin, place, sink=sink, routed=delivers, level=level)
+        running[name] = stack.enter_context(await asyncio.to_thread(Entered, made()))
+    return running

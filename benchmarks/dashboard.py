@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import itertools
 import statistics
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from benchmarks import servers, wire
-from benchmarks.arrivals import Entered
+from benchmarks.arrivals import gateways_beside
 
 SLICES = 5  # of each of the two; they alternate, because the processor is now fast and now slow
 SLICE_CALLBACKS = 1000  # so that a round takes half a minute
@@ -62,13 +61,7 @@ async def watched(admin: int) -> AsyncIterator[Watching]:
 async def measured(requests: Sequence[bytes], folder: Path, seconds: float, level: str) -> dict[str, float]:
     """CPU µs of an accept with and without an open stream, and by how much the first is more (the median of the pairs)."""
     async with contextlib.AsyncExitStack() as stack:
-        running: dict[str, servers.Server] = {}
-        for name in ("alone", "watched"):
-            place = folder / name
-            place.mkdir(exist_ok=True)
-            port, admin = servers.free_ports(2)
-            made = functools.partial(servers.gateway, port, admin, place, sink=9, routed=False, level=level)
-            running[name] = stack.enter_context(await asyncio.to_thread(Entered, made()))
+        running = await gateways_beside(stack, folder, {"alone": False, "watched": False}, sink=9, level=level)
         watching = await stack.enter_async_context(watched(running["watched"].admin))
         fresh = {name: iter(requests) for name in running}
         found: dict[str, list[float]] = {name: [] for name in running}

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import servers, wire
-from benchmarks.arrivals import Arrivals, Entered
+from benchmarks import wire
+from benchmarks.arrivals import Arrivals, gateways_beside
 from benchmarks.callbacks import CONNECTIONS
 
 SLICES = 3  # of each of the two
@@ -26,14 +25,7 @@ async def measured(requests: Sequence[bytes], folder: Path, seconds: float, leve
     receiver = await asyncio.get_running_loop().create_server(lambda: wire.Receiver(arrivals), "127.0.0.1", 0)
     sink = receiver.sockets[0].getsockname()[1]
     async with contextlib.AsyncExitStack() as stack:
-        running: dict[str, servers.Server] = {}
-        for name in ("alone", "forwarding"):
-            place = folder / name
-            place.mkdir(exist_ok=True)
-            port, admin = servers.free_ports(2)
-            routed = name == "forwarding"
-            made = functools.partial(servers.gateway, port, admin, place, sink=sink, routed=routed, level=level)
-            running[name] = stack.enter_context(await asyncio.to_thread(Entered, made()))
+        running = await gateways_beside(stack, folder, {"alone": False, "forwarding": True}, sink=sink, level=level)
         storm = running["forwarding"]
         commits = await asyncio.to_thread(storm.metric, "recording_gateway_commit_batch_size_count")
         fresh = {name: iter(requests) for name in running}

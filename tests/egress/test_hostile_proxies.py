@@ -195,14 +195,20 @@ async def test_a_proxy_that_lets_nobody_in_means_the_same_for_both_kinds_of_targ
             assert not [secret for secret in SECRETS if secret in failed.value.detail]
 
 
+def asking_context(folder: Path, mode: ssl.VerifyMode) -> ssl.SSLContext:
+    """Of a server that asks for the client's certificate."""
+    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    asking.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    asking.load_verify_locations(folder / "ca.pem")
+    asking.verify_mode = mode
+    return asking
+
+
 async def test_a_proxy_over_tls_is_verified_whatever_the_target_is_and_is_shown_no_certificate(
     http: Http, folder: Path, tls: ssl.SSLContext
 ) -> None:
     """It is given a password; and the certificate is the target's to see."""
-    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    asking.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    asking.load_verify_locations(folder / "ca.pem")
-    asking.verify_mode = ssl.CERT_OPTIONAL
+    asking = asking_context(folder, ssl.CERT_OPTIONAL)
     own, key, ca = folder / "cert.pem", folder / "key.pem", folder / "ca.pem"
     async with saying([OK], tls=asking) as proxy:
         named = proxy.url.replace("https://", "https://proxyuser:proxypass-canary@")
@@ -220,10 +226,7 @@ async def test_a_proxy_over_tls_is_verified_whatever_the_target_is_and_is_shown_
 async def test_a_target_behind_a_proxy_over_tls_is_checked_by_its_own_settings(
     http: Http, folder: Path, tls: ssl.SSLContext
 ) -> None:
-    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    asking.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    asking.load_verify_locations(folder / "ca.pem")
-    asking.verify_mode = ssl.CERT_REQUIRED
+    asking = asking_context(folder, ssl.CERT_REQUIRED)
     async with saying([OK], tls=asking) as target, tunnel(ESTABLISHED, to=target.port, tls=tls) as proxy:
         via = Via(
             proxy=f"https://127.0.0.1:{proxy.port}",
