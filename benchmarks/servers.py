@@ -85,6 +85,18 @@ class Server:
         clocks = [(~process.pid << 3) | 2 for process in (self.process, *self.beside)]
         return sum(time.clock_gettime(clock) for clock in clocks)
 
+    def pause(self) -> None:
+        """It gets no processor until `go_on`, for what it has to do beside its work either."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Also before it can end."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        for process in (self.process, *self.beside):
+            process.send_signal(number)
+
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=5) as answer:

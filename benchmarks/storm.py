@@ -1,6 +1,8 @@
 """Accepting alone and accepting while each event is delivered: two gateways in alternating slices of one round.
 
-A host that takes the processor away for a second makes a p99 of that second; in turns it meets both, and their ratio less.
+A host that takes the processor away for a second makes a p99 of that second; in turns it meets both, and their ratio less. Whose
+turn it is not gets no processor: a gateway that has stored thousands of events joins them into recordings for a minute, a tenth
+of the core that the other is measured on.
 """
 
 from __future__ import annotations
@@ -28,13 +30,18 @@ async def measured(requests: Sequence[bytes], folder: Path, seconds: float, leve
         running = await gateways_beside(stack, folder, {"alone": False, "forwarding": True}, sink=sink, level=level)
         storm = running["forwarding"]
         commits = await asyncio.to_thread(storm.metric, "recording_gateway_commit_batch_size_count")
+        for server in running.values():
+            server.pause()
+            stack.callback(server.go_on)
         fresh = {name: iter(requests) for name in running}
         tallies = {name: wire.Tally() for name in running}
         cpu = dict.fromkeys(running, 0.0)
         loaded = delivered = 0.0
         for number in range(SLICES):
             for name in ("alone", "forwarding") if number % 2 else ("forwarding", "alone"):
-                server, used, began = running[name], running[name].cpu(), time.perf_counter()
+                server = running[name]
+                server.go_on()
+                used, began = server.cpu(), time.perf_counter()
                 part = await wire.call(
                     server.port, fresh[name], connections=CONNECTIONS, seconds=seconds / SLICES, untimed=1
                 )
@@ -46,6 +53,8 @@ async def measured(requests: Sequence[bytes], folder: Path, seconds: float, leve
                     await arrivals.reach(tallies[name].good, 120)
                     await asyncio.sleep(REST_SECONDS)
                 cpu[name] += server.cpu() - used
+                server.pause()
+        storm.go_on()
         alone, forwarding = tallies["alone"], tallies["forwarding"]
         commits = await asyncio.to_thread(storm.metric, "recording_gateway_commit_batch_size_count") - commits
         figures = {
