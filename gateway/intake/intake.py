@@ -84,6 +84,7 @@ class Intake:
                 self._carry_arrived
             )  # asks the kernel whose process it is, at each call
             self._called_at = now
+            self._store.expect_accepts()
 
     def _carry_arrived(self) -> None:
         self._called_at = NOT_CALLED  # first, so that what is left without memory goes with the next one
@@ -189,8 +190,6 @@ class Intake:
     def _store_rows(self) -> None:
         """All that came so far, in one go."""
         rows, self._to_store = self._to_store, []
-        if not rows:
-            return
         try:
             self._store.accept_together(rows)
         except BaseException as error:  # a mistake of ours, or no memory: nobody waits for ever

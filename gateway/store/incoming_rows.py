@@ -41,6 +41,11 @@ class IncomingRows:
         """Whether this gateway was given an event in the last seconds."""
         return self._writer.accepted_within(seconds)
 
+    def expect_accepts(self) -> None:
+        """`accept_together` is called in the loop's next turn, perhaps with nothing: what is queued already waits for it, two
+        milliseconds at most."""
+        self._writer.expect_accepts()
+
     def accept_together(self, callbacks: Sequence[tuple[Sequence[NewEvent], ToldWaiter[W]]]) -> None:
         """`accept` for each of the callbacks that came together, with one look at the limits and one place in the queue. Never
         raises: whoever waits is told, at once where there is no room."""
@@ -58,8 +63,7 @@ class IncomingRows:
             else:
                 taken.append((events, _size(events), waiter))
         self._count_if_tight()
-        if taken:
-            self._writer.put_accepts(taken)
+        self._writer.put_accepts(taken)
         resolve_all(refused)
 
     # -- limits

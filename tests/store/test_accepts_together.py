@@ -14,6 +14,8 @@ from gateway.store.engine.commit_waiters import ToldWaiter
 from gateway.store.outbox.limits import StoreLimits
 from gateway.store.records import Accepted
 from gateway.store.store import Store
+from tests.patience import PATIENCE_S
+from tests.store.conftest import Opener
 from tests.store.faults import held_up
 from tests.store.kit import event, new, table
 
@@ -133,3 +135,54 @@ async def test_who_does_not_listen_keeps_nobody_from_hearing(store: Store) -> No
     await asyncio.sleep(0)
     assert heard.new("1") == [True]
     assert [str(one) for one in unheard] == ["deaf"]
+
+
+async def test_accepts_that_are_read_while_others_are_put_share_their_commit(opened: Opener) -> None:
+    commits: list[int] = []
+    store = await opened(observe=lambda items, _seconds: commits.append(items))
+    await store.ping()
+    heard = Heard()
+    commits.clear()
+    store.accept_together(_together(heard, [new(1)], [new(2)]))
+    store.expect_accepts()
+    asyncio.get_running_loop().call_soon(store.accept_together, [([new(3)], heard.of("late"))])
+    await heard.all(3)
+    assert commits == [3]
+
+
+async def test_accepts_that_were_expected_and_never_came_hold_nobody_up(store: Store) -> None:
+    store.expect_accepts()
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await store.accept([new(1)]))[0].new
+
+
+async def test_once_nothing_came_of_what_was_expected_nobody_waits_for_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_queue, "GATHER_SECONDS", 10 * PATIENCE_S)
+    store.expect_accepts()
+    waiting = store.accept([new(1)])
+    await asyncio.sleep(0.05)  # longer than the writer needs where it does not wait
+    assert not waiting.done()
+    store.accept_together([])
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await waiting)[0].new
+
+
+async def test_a_batch_that_is_large_already_is_not_held_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_queue, "GATHER_SECONDS", 10 * PATIENCE_S)
+    heard = Heard()
+    store.accept_together(_together(heard, *[[new(n)] for n in range(write_queue.GATHER_ITEMS)]))
+    store.expect_accepts()
+    async with asyncio.timeout(PATIENCE_S):
+        await heard.all(write_queue.GATHER_ITEMS)
+
+
+async def test_a_store_that_closes_gathers_nothing(store: Store, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_queue, "GATHER_SECONDS", 10 * PATIENCE_S)
+    store.expect_accepts()
+    waiting = store.accept([new(1)])
+    async with asyncio.timeout(PATIENCE_S):
+        await store.close()
+    assert (await waiting)[0].new
+    assert len(table(url, "id", "events")) == 1

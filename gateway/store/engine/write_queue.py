@@ -25,6 +25,8 @@ QUEUE_BYTES_MAX: Final = 32 * 1024 * 1024
 QUEUE_SECONDS_MAX: Final = 5.0
 ANSWER_SECONDS: Final = 5.0  # an accept that has waited so long is answered 503, whatever the database does
 QUEUE_REFUSALS_MAX: Final = 1024  # past it, refused callbacks are not kept
+GATHER_ITEMS: Final = 64  # fewer are not taken while the loop is about to put more,
+GATHER_SECONDS: Final = 0.002  # but for so long
 TICK_SECONDS: Final = 0.25  # how long an empty queue is waited at
 BACKGROUND_SECONDS: Final = 0.25  # background work is taken when the queue is empty, or so often under load
 CALL_SECONDS_MAX: Final = 0.25  # after which a call of the loop that did not come is made again
@@ -46,6 +48,7 @@ class Queue:
         self._bytes = 0
         self._ready = threading.Condition()
         self._called_at = NOT_CALLED  # monotonic: when the loop was asked to wake the thread at the end of its turn
+        self._accepts_come = False  # callbacks were read in this turn of the loop, and are put in the next one
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last_background = 0.0
@@ -110,6 +113,7 @@ class Queue:
         """Queue what came together at once: work, its bytes, and who waits. Where one finds no room, its waiter is told that."""
         refused: list[WorkFailed] = []
         now = time.monotonic()
+        self._accepts_come = False
         self._forget_answered()
         with self._ready:
             closed = StoreUnavailable("the store is closed") if self._closing or self._loop is None else None
@@ -127,7 +131,7 @@ class Queue:
                 self._bytes += size
                 self._accepted_at = now
         self._watch_time()
-        if self._loop is not None:
+        if self._loop is not None and self._items:
             self._call_thread(self._loop, now)
         resolve_all(refused)
 
@@ -139,6 +143,11 @@ class Queue:
             with suppress(MemoryError):
                 loop.call_soon(self._call)
                 self._called_at = now
+
+    def expect_accepts(self) -> None:
+        """`put_accepts` is called in the loop's next turn, perhaps with nothing: a batch that is taken meanwhile waits a moment for
+        it, because one commit costs less than two."""
+        self._accepts_come = True
 
     def _call(self) -> None:
         self._called_at = NOT_CALLED
@@ -232,6 +241,16 @@ class Queue:
                 self._bytes += 256
                 self._ready.notify()
 
+    def _gather(self) -> None:
+        """Wait for what the loop is about to put, as long as this is worth it."""
+        until: float | None = None
+        while (self._accepts_come or self._called_at != NOT_CALLED) and 0 < len(self._items) < GATHER_ITEMS:
+            now = time.monotonic()
+            until = until or now + GATHER_SECONDS
+            if now >= until or self._closing:
+                return
+            self._ready.wait(until - now)
+
     def fill(self, batch: list[Item]) -> bool:
         """Add what is there, up to the bounds; nothing when it is time to tick. False: it is closed, and nothing was left.
 
@@ -240,6 +259,7 @@ class Queue:
         with self._ready:
             if not (self._items or self._background or self._closing):
                 self._ready.wait(TICK_SECONDS)
+            self._gather()
             now = time.monotonic()
             if self._background and (self._background_next or not self._items):
                 self._background_next, self._last_background = False, now

@@ -65,6 +65,7 @@ class Writer:
         self.enqueue_accept = self._queue.enqueue_accept
         self.enqueue_settles = self._queue.enqueue_settles
         self.accepted_within = self._queue.accepted_within  # so many seconds
+        self.expect_accepts = self._queue.expect_accepts
         self.put_accepts = self._queue.put_accepts
         self.put_background = self._queue.put_background
         self.put_refusal = self._queue.put_refusal
