@@ -83,8 +83,8 @@ class HmacOptions(Options):
     )
     tolerance: Tolerance = Field(
         default=timedelta(minutes=5),
-        description="How far the time of sending may be from this clock, either way. It is seconds or milliseconds since "
-        "1970, or RFC 3339.",
+        description="How far the time of sending may be from this clock, either way. It is seconds (also with a "
+        "fraction) or milliseconds since 1970, RFC 3339, or an HTTP date.",
     )
     max_bodies_per_signature: int | None = Field(
         default=None,

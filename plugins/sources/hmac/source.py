@@ -7,6 +7,7 @@ import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import ClassVar, Final
 
 from gateway import Callback, Event, Played, Scene, Seal, Trust, Untrusted, Verified
@@ -27,7 +28,7 @@ from plugins.sources.common.keyed import (
 from plugins.sources.common.map_example import example, example_headers, scenes_of
 from plugins.sources.hmac.signed_text import PIECE, SIZES, HmacOptions, decoded, filled
 
-_SECONDS: Final = re.compile("[0-9]{1,10}")
+_SECONDS: Final = re.compile(r"[0-9]{1,10}(\.[0-9]{1,9})?")
 _MILLISECONDS: Final = re.compile("[0-9]{13}")
 
 
@@ -132,7 +133,8 @@ event:                      # where the fields of an event stand in the body
         if options.timestamp_field is None:
             return ""
         value = callback.json().get(options.timestamp_field)
-        if type(value) is not str and type(value) is not int:
+        whole = "{timestamp}" not in options.signed  # nobody knows how a number with a fraction was written
+        if type(value) is not str and type(value) is not int and not (whole and type(value) is float):
             raise Untrusted("signature_missing", f"{options.timestamp_field} is {kind_of(value)}; a time is expected")
         return str(value)
 
@@ -194,11 +196,21 @@ _WRITERS: Final[Mapping[str, Callable[[bytes], str]]] = {
 def _moment(text: str) -> datetime:
     """The time of sending. Raises Untrusted."""
     if _SECONDS.fullmatch(text) or _MILLISECONDS.fullmatch(text):
-        at = moment_of(int(text), 1000 if len(text) == 13 else 1)
+        at = moment_of(text, 1 if len(text.partition(".")[0]) <= 10 else 1000)
     else:
-        at = Reading({"at": text}).time("at")
+        at = Reading({"at": text}).time("at") or _http_date(text)
     if at is None:
         raise Untrusted(
-            "signature_missing", "the time of sending is neither seconds nor milliseconds since 1970 nor RFC 3339"
+            "signature_missing",
+            "the time of sending is neither seconds nor milliseconds since 1970, nor RFC 3339, nor an HTTP date",
         )
     return at
+
+
+def _http_date(text: str) -> datetime | None:
+    """A time as the header `Date` has it, in the one form that senders write, day of the week included."""
+    try:
+        at = parsedate_to_datetime(text)
+        return at if format_datetime(at, usegmt=True) == text else None
+    except (ValueError, OverflowError):  # no date at all, or one in another zone
+        return None
