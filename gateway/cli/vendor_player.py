@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qs
 
 import click
 
 from gateway.cli.callbacks import unverified
 from gateway.cli.invocation import Invocation
 from gateway.runtime.clock import Clock
-from gateway.text.suggest import suggestion
+from gateway.text.suggest import nearest, suggestion
 
 if TYPE_CHECKING:
     from gateway.plugin import Played, Scene, Source
@@ -94,6 +96,32 @@ def field(text: str) -> tuple[str, object]:
     except UnicodeEncodeError:
         raise click.UsageError(f"--field {name}: what is to be sent is no UTF-8") from None
     return name, meant
+
+
+def added(source: Source, types: Sequence[str], scene: Scene) -> Sequence[str]:
+    """A sentence for each of the scene's fields that no callback of this vendor has: it is sent all the same, beside the others."""
+    if not scene.fields:
+        return ()
+    known: set[str] = set()
+    for vendor_type in source.scenes:  # of all, because a person may try a field of another type
+        with suppress(click.ClickException):
+            known |= _names(_played(source, replace(scene, type=vendor_type, fields={})))
+    sent = {name for vendor_type in types for name in _names(_played(source, replace(scene, type=vendor_type)))}
+    return [
+        f"--field {name}: a callback of {source.type} as it is played has no such field; it is added"
+        + (f". Did you mean {near!r}?" if (near := nearest(name, sorted(known))) else "")
+        for name in scene.fields
+        if name in sent - known
+    ]
+
+
+def _names(played: Played) -> set[str]:
+    """The fields at the top of a callback, of JSON or of a form."""
+    try:
+        body: object = json.loads(played.body)
+    except ValueError:
+        return set(parse_qs(played.body.decode("latin-1"), keep_blank_values=True))
+    return set(body) if isinstance(body, dict) else set()
 
 
 def plays(source: Source, types: Sequence[str], scene: Scene, count: int) -> Iterator[tuple[str, Played]]:

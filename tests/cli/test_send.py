@@ -65,6 +65,19 @@ def test_fields_are_replaced_by_json_or_text(vendor: Server, cli: Cli) -> None:
     assert (body["rate"], body["size"]) == ("NaN", "1e400")  # which no JSON can say
 
 
+def test_a_field_that_the_vendor_does_not_have_is_said(vendor: Server, cli: Cli) -> None:
+    said = "--field {}: a callback of huawei-live as it is played has no such field; it is added"
+    result = cli("send", "--url", vendor.base, "--type", "RECORD_START", "--field", "strem=x", "--field", "app=live")
+    assert said.format("strem") + ". Did you mean 'stream'?" in result.stderr
+    assert result.stderr.count("--field") == 1
+    assert _bodies(vendor)[0]["strem"] == "x"
+    other = cli(
+        "send", "--url", vendor.base, "--type", "RECORD_START", "--field", "error_message=x", "--field", "of=us"
+    )
+    assert other.stderr.splitlines()[0] == said.format("of")  # that of another type is the vendor's
+    assert "error_message" not in other.stderr
+
+
 @pytest.mark.parametrize("flag", ["--tampered", "--expired"])
 def test_a_bad_callback_is_well_when_it_is_refused(flag: str, vendor: Server, cli: Cli) -> None:
     vendor.answer = (401, b'{"code": "signature_mismatch", "detail": "no key fits"}')

@@ -100,6 +100,8 @@ def command(
     scene = vendor_player.a_scene(
         scheme=scheme, tampered=tampered, expired=expired, fields=dict(vendor_player.field(text) for text in fields)
     )
+    for sentence in vendor_player.added(player, chosen, scene):
+        output.remark(sentence)
     plays = vendor_player.plays(player, chosen, scene, count)
     if printed:
         for _, played in plays:
