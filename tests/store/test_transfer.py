@@ -180,6 +180,8 @@ def broken(lines: bytes) -> Iterator[tuple[bytes, str]]:
     yield b"", "line 1: the file ends here"
     yield b"hello\n", "line 1: it is not the head"
     yield b"[" * 100_000 + b"\n", "line 1: it is not the head"
+    yield b"SQLite format 3\0" + bytes(100) + b"\n", "line 1: it is a SQLite file"
+    yield b"\x1f\x8b" + bytes(100) + b"\n", "line 1: it is packed"
     yield b"".join(parts[:-1]), "was cut off"
     yield lines[:-20], "was cut off"
     yield b"".join([*parts[:5], *parts[6:]]), "changed or damaged"

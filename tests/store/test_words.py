@@ -183,6 +183,16 @@ def test_a_damaged_file_is_called_damaged_and_the_way_out_is_named(folder: Path)
     assert explain(error) == "SQLITE_CONSTRAINT"  # and not its text, which may hold a value
 
 
+def test_what_was_restored_and_is_no_store_is_called_what_it_is(folder: Path) -> None:
+    file = folder / "g.db"
+    file.write_bytes(b'{"recording_gateway_export":1,"schema":1}\n' * 100)
+    with pytest.raises(StoreError, match=r"it is an export: .*gateway store import"):
+        SqliteSession(file, "writer")
+    file.write_bytes(b"\x1f\x8b a packed backup" * 100)
+    with pytest.raises(StoreError, match="it is no SQLite file"):
+        SqliteSession(file, "reader")
+
+
 async def test_a_second_gateway_says_at_once_that_it_waits_and_for_whom(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/g.db"
     first = Store(url)

@@ -8,6 +8,7 @@ import os
 import pwd
 import sqlite3
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,8 @@ from gateway.text.file_trouble import missing_folder
 
 _REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 _DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_SQLITE_BEGINS: Final = b"SQLite format 3\0"
+_EXPORT_BEGINS: Final = b'{"recording_gateway_export":'
 
 
 def explain(error: BaseException) -> str:
@@ -34,7 +37,7 @@ def cannot_open(path: Path, error: Exception) -> str:
         return start + str(error.strerror)
     name = str(getattr(error, "sqlite_errorname", ""))
     if name.startswith(_DAMAGED):
-        return start + explain(error)
+        return start + (_another_kind(path) or explain(error))
     if (missing := missing_folder(path)) is not None:
         return f"{start}{missing}: make it, or name another place (store.url)"
     for folder in reversed(path.parents):
@@ -52,6 +55,20 @@ def cannot_open(path: Path, error: Exception) -> str:
     if not os.access(folder, os.W_OK):  # because SQLite makes files of its own beside it
         return start + _not_allowed(folder, "write in")
     return start + (str(error.strerror) if isinstance(error, OSError) else explain(error))
+
+
+def _another_kind(path: Path) -> str | None:
+    """What a file is that was never a database, as when a wrong one was restored: nothing can be recovered from it."""
+    with suppress(OSError), path.open("rb") as file:
+        begins = file.read(len(_EXPORT_BEGINS))
+        if begins == _EXPORT_BEGINS:
+            return "it is an export: move it away, and `gateway store import FILE` puts it into a new store"
+        if begins and not begins.startswith(_SQLITE_BEGINS):
+            return (
+                "it is no SQLite file, or its first page is damaged: put a file of `gateway store backup` in its place, "
+                "unpacked if it was packed; of a damaged one copy what can be read with `sqlite3 FILE .recover`"
+            )
+    return None
 
 
 def _not_allowed(path: Path, what: str) -> str:

@@ -23,6 +23,8 @@ from gateway.store.transfer.dump_lines import (
 from gateway.store.transfer.fill import FilledRow
 
 LINE_BYTES_MAX: Final = 256 * 1024 * 1024  # of one row: far above the largest body
+_SQLITE_BEGINS: Final = b"SQLite format 3\0"
+_PACKED_BEGIN: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ")  # gzip, zstd, xz
 _END_BEGINS: Final = b'{"end":'
 
 
@@ -43,6 +45,18 @@ def write_lines(dump: Dump, into: Callable[[bytes], object], progress: Callable[
     return end
 
 
+def _no_head(line: bytes) -> str:
+    """What a file is that no export made."""
+    if line.startswith(_SQLITE_BEGINS):
+        return (
+            "it is a SQLite file: as a backup of a gateway's store put it in place of the file that store.url names, "
+            "or let a configuration name it and run `gateway store copy --to URL`"
+        )
+    if line.startswith(_PACKED_BEGIN):
+        return "it is packed: unpack it, or pipe it through the unpacking program into `gateway store import -`"
+    return "it is not the head of an export of this gateway"
+
+
 class ExportLines:
     """The lines of an export's file; every mistake names the line. Reading begins with `head`."""
 
@@ -56,7 +70,7 @@ class ExportLines:
         try:
             self.head: DumpHead = read_head(line)
         except (msgspec.MsgspecError, RecursionError, ValueError):
-            raise self._wrong("it is not the head of an export of this gateway") from None
+            raise self._wrong(_no_head(line)) from None
         self._refuse_columns()
 
     def rows(self) -> Iterator[FilledRow]:
