@@ -8,9 +8,10 @@ from datetime import datetime, tzinfo
 from typing import Final, Literal
 
 from gateway import RECORDING_FAILED, RECORDING_UNKNOWN, Alarm, Event, File, alarm_text, redact, visible
+from plugins.sinks.cards.differences import differences, severity_of
 from plugins.sinks.cards.links import LinksShown, web_link
 from plugins.sinks.cards.text import cut, plain, unlinked
-from plugins.sinks.cards.words import MARKS, SEVERITY, Severity, Words, size
+from plugins.sinks.cards.words import MARKS, Severity, Words, size
 
 FILES_SHOWN_MAX: Final = 5  # the whole event is in the store
 TITLE_CHARS_MAX: Final = 150
@@ -115,7 +116,7 @@ class View:
             title += f" · {unlinked(event.stream, _NAME_CHARS_MAX)}"
         return Card(
             title=title,
-            severity=SEVERITY.get(event.type, "warn"),
+            severity=severity_of(event),
             words=self.words,
             at=self.local(event.time or event.received_at),
             id=" ".join(visible(event.ref).split()),
@@ -133,6 +134,8 @@ class View:
                 notes.append(size(file.size_bytes))
             if self._is_linked(file) and file.expires_at is not None:
                 notes.append(f"{self.words.labels[_end_of(file.expires_at, now)]} {self.time(file.expires_at)}")
+        if differs := differences(event, self.words):
+            notes.append(f"{self.words.labels['differs']}: {differs}")
         if len(event.files) > 1:
             notes.append(self.words.more_files.format(count=len(event.files) - 1))
         name = plain("/".join(part for part in (event.app, event.stream) if part) or event.source, 200)
@@ -141,7 +144,7 @@ class View:
         if event.alarm is not None:
             name = plain(self._sentence(event, event.alarm), 300)
         return DigestLine(
-            MARKS[SEVERITY.get(event.type, "warn")],
+            MARKS[severity_of(event)],
             self.words.title(event.type),
             name,
             ", ".join(notes),
@@ -183,6 +186,8 @@ class View:
             yield self._fact("stream", event.subject, ours=False)
         if event.error is not None and (said := _error(event)):
             yield self._fact("error", said, ours=False, most=_ERROR_CHARS_MAX)
+        if differs := differences(event, self.words):
+            yield self._fact("differs", differs)
         if event.type == RECORDING_UNKNOWN and event.vendor_type:
             yield self._fact("kind", event.vendor_type, ours=False)
         if len(event.files) == 1:

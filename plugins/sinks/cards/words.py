@@ -85,6 +85,7 @@ class Words:
     open: str  # the dashboard's page
     replay: str
     more_files: str  # {count}
+    instead: str  # {measured}, {said}
     digest: str  # {count}
     part: str  # {number}
     not_shown: str  # {id}
@@ -158,11 +159,13 @@ ENGLISH: Final = Words(
         "archived": "Archived to",
         "link_until": "Link until",
         "link_ended": "Link ended",
+        "differs": "Not as said",
     },
     brief={
         "format": "Type",
         "duration": "Took",
         "size": "Size",
+        "differs": "Came",
         "picture": "Video",
         "started": "From",
         "ended": "To",
@@ -176,6 +179,7 @@ ENGLISH: Final = Words(
     open="Open",
     replay=" (sent again)",
     more_files="and {count} more",
+    instead="{measured}, not {said}",
     digest="{count} recording events",
     part=" ({number})",
     not_shown="a link is too long for this message: gateway events show {id}",
@@ -233,11 +237,13 @@ CHINESE: Final = Words(
         "archived": "归档位置",
         "link_until": "链接有效至",
         "link_ended": "链接已失效",
+        "differs": "与回调不符",
     },
     brief={
         "format": "格式",
         "duration": "时长",
         "size": "大小",
+        "differs": "实收",
         "picture": "分辨率",
         "started": "开始",
         "ended": "结束",
@@ -251,6 +257,7 @@ CHINESE: Final = Words(
     open="打开",
     replay="（重发）",
     more_files="另有 {count} 个",
+    instead="{measured}（回调为 {said}）",
     digest="{count} 条录制事件",
     part="（{number}）",
     not_shown="链接过长，本消息放不下：gateway events show {id}",

@@ -9,8 +9,9 @@ from typing import Final
 
 from gateway import RECORDING_FAILED, Delivery, SlidingWindow
 from plugins.sinks.cards.card import Card, View
+from plugins.sinks.cards.differences import severity_of
 from plugins.sinks.cards.text import cut
-from plugins.sinks.cards.words import SEVERITY, worst
+from plugins.sinks.cards.words import worst
 from plugins.sinks.chat.chat_service import Service
 
 _LEVELS: Final = ((200, True), (120, True), (120, False), (60, False), (24, False))
@@ -122,7 +123,7 @@ class _DigestWriter:
         )
         card = Card(
             title=titled(words.digest.format(count=len(deliveries)) + part, self._keyword),
-            severity=worst([SEVERITY.get(one.event.type, "warn") for one in deliveries]),
+            severity=worst([severity_of(one.event) for one in deliveries]),
             words=words,
             at=self._view.local(max(one.event.time or one.event.received_at for one in deliveries)),
             mentions=self._mentions,

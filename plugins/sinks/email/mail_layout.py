@@ -13,8 +13,9 @@ import jinja2
 
 from gateway import RECORDING_FAILED, Delivery
 from plugins.sinks.cards.card import View
+from plugins.sinks.cards.differences import severity_of
 from plugins.sinks.cards.text import plain
-from plugins.sinks.cards.words import MARKS, SEVERITY, Severity, worst
+from plugins.sinks.cards.words import MARKS, Severity, worst
 from plugins.sinks.email.words import MailWords
 
 _COLOURS: Final[dict[Severity, str]] = {"ok": "#15803d", "info": "#1d4ed8", "warn": "#b45309", "error": "#b91c1c"}
@@ -55,7 +56,7 @@ def draw(
 def draw_digest(view: View, words: MailWords, deliveries: Sequence[Delivery], *, now: datetime | None = None) -> Drawn:
     """One mail about several events, a line each, as it is sent at `now`."""
     events = [delivery.event for delivery in deliveries]
-    severity = worst([SEVERITY.get(event.type, "warn") for event in events])
+    severity = worst([severity_of(event) for event in events])
     title = view.words.digest.format(count=len(events))
     if failed := sum(event.type == RECORDING_FAILED for event in events):
         title += f" ({words.failed.format(count=failed)})"
