@@ -16,7 +16,7 @@ import pytest
 
 from gateway.errors import SchemaMismatch, StoreInUse, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
-from gateway.store.sqlite.session import APPLICATION_ID, SqliteSession
+from gateway.store.sqlite.session import APPLICATION_ID, SessionRole, SqliteSession, make_file
 from gateway.store.store import Store
 from tests.patience import PATIENCE_S
 from tests.store.conftest import Opener
@@ -208,3 +208,27 @@ async def test_after_kill_9_every_acknowledged_event_is_there_and_nothing_half(t
     assert len(states(url)) == 2 * len(stored)
     leases = await store.claim("app", 100, LEASE)
     assert await store.settle([settlement(lease) for lease in leases]) == [True] * len(leases)
+
+
+@pytest.mark.parametrize("role", ["writer", "admin"])
+def test_what_writes_needs_no_room_in_tmp(tmp_path: Path, role: SessionRole) -> None:
+    """A statement that may fail half way keeps what it changed, and SQLite keeps that in /tmp, which somebody else fills."""
+    make_file(tmp_path / "g.db")
+    SqliteSession(tmp_path / "g.db", "writer").close()
+    session = SqliteSession(tmp_path / "g.db", role)
+    run = session.connection.execute
+    run("CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT UNIQUE)")
+    run("BEGIN IMMEDIATE")
+    for add in (0, 1):  # the second changes pages that the first made: those go into the statement's journal
+        run(
+            "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)"
+            " INSERT INTO t SELECT 2 * i + ?, printf('%0100d', 2 * i + ?) FROM n",
+            (add, add),
+        )
+    opened = [os.readlink(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd") if _there(one)]
+    session.close()
+    assert [file for file in opened if "etilqs" in file] == []
+
+
+def _there(descriptor: str) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{descriptor}")

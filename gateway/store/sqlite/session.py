@@ -122,6 +122,8 @@ class SqliteSession:
         run("PRAGMA secure_delete=FAST").fetchall()
         if role == "reader":
             run("PRAGMA query_only=1")
+        else:  # else a full /tmp ends transactions as a full disk would: a statement's own journal goes there
+            run("PRAGMA temp_store=MEMORY").fetchall()
 
     def look_at_clock(self) -> int:
         self._looked = self._clock.ms(), self._clock.monotonic()
