@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway import Sink
+from gateway.config.document import file_bytes
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.load import load
 from gateway.testing.corpus import Case, cases
@@ -119,6 +121,19 @@ def test_a_file_that_cannot_be_read_is_a_problem_without_a_line(tmp_path: Path) 
     (tmp_path / "large").write_bytes(b"#" * (2**20 + 1))
     with pytest.raises(ConfigError, match="1 MiB"):
         load(tmp_path / "large", environ={})
+
+
+def test_a_file_that_may_not_be_read_is_not_to_be_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(file_bytes, "open_regular", closed)  # because root may read everything
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "gateway.yaml", environ={})
+    [problem] = caught.value.problems
+    assert "Permission denied" in problem.found
+    assert "chown" in str(problem.hint)
+    assert "gateway init" not in str(problem.hint)
 
 
 def test_plugins_that_cannot_be_loaded_are_named_at_their_lines(configs: Configs) -> None:

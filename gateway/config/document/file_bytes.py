@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -25,7 +26,14 @@ def read_bounded(path: Path) -> tuple[bytes, int]:
                     file=str(path),
                     found=f"a file that cannot be read: {file_trouble(path, error)}",
                     expected="a YAML file",
-                    hint="`gateway init` writes one",
+                    hint=_hint(error),
                 )
             ]
         ) from None
+
+
+def _hint(error: OSError) -> str:
+    """What to do: a file that is there and may not be read is not to be written anew."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "who runs this (`id -un`) must be able to read it and to enter its folders: chown or chmod"
+    return "`gateway init` writes one"

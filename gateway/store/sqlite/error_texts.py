@@ -73,11 +73,14 @@ def _another_kind(path: Path) -> str | None:
 
 def _not_allowed(path: Path, what: str) -> str:
     status = path.stat()
-    owner, group = _name(status.st_uid), _group(status.st_gid)
-    return (
-        f"{_name(os.geteuid())} may not {what} {path}, which belongs to {owner}:{group} with mode "
-        f"{stat.S_IMODE(status.st_mode):04o}: run the gateway as {owner}, or change the owner (chown)"
-    )
+    me, owner, group = _name(os.geteuid()), _name(status.st_uid), _group(status.st_gid)
+    if status.st_uid == os.geteuid():
+        way_out = "change the mode (chmod)"
+    elif status.st_uid == 0:  # as root restored it, above all
+        way_out = f"change the owner (chown {me})"
+    else:
+        way_out = f"run the gateway as {owner}, or change the owner (chown {me})"
+    return f"{me} may not {what} {path}, which belongs to {owner}:{group} with mode {stat.S_IMODE(status.st_mode):04o}: {way_out}"
 
 
 def _name(uid: int) -> str:
