@@ -52,7 +52,8 @@ def attempt_record(
     if owner:
         detail = _to_owner(owner, detail)
     if decision.outcome in _FAILED and (end := ended_at(lease.event, _moment(started_at + seconds * 1000))):
-        detail = _with(detail, f"the link ended at {format_time(end)}")
+        said = f"the link ended at {format_time(end)}"
+        detail = detail if said in detail else _with(detail, said)  # the sink may have looked at it too
     if problems:
         said = describe(f"follow-ups not stored: {'; '.join(dict.fromkeys(problems))}")[:PROBLEMS_CHARS_MAX]
         detail = _with(detail, said)

@@ -58,3 +58,12 @@ async def test_what_fails_after_the_link_has_ended_says_so_and_what_succeeds_doe
         ended = f"; the link ended at {END:%Y-%m-%dT%H:%M:%SZ}"
         assert (before, refused, delivered) == ("HTTP 503", f"HTTP 403{ended}", "HTTP 200")
         assert cut == "x" * (500 - len(ended)) + ended
+
+
+async def test_a_sink_that_says_itself_that_the_link_has_ended_is_not_told_again() -> None:
+    async with running(CONFIG) as gateway:
+        said = f"the link ended at {END:%Y-%m-%dT%H:%M:%SZ}: HTTP 403"
+        gateway.recorder("app").answers.append(Refused(said))
+        gateway.clock.advance(1800)
+        await posted(gateway)
+        assert [attempt.detail for attempt in gateway.attempts("app")] == [said]
