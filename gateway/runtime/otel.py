@@ -30,6 +30,7 @@ from opentelemetry.trace import Span as SdkSpan
 from gateway.runtime.failure_shield import harmless
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.logs import once_in
+from gateway.runtime.otlp_session import exporting_session
 from gateway.runtime.traces import Attributes, SpanSide
 from gateway.text.trace_context import TraceContext
 from gateway.version import __version__
@@ -80,7 +81,7 @@ class OtelTraces:
     def __init__(self, exporter: SpanExporter | None = None) -> None:
         """`exporter` is for tests; without it the variables of the environment say where spans go."""
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
+        self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter(session=exporting_session())))
         self._tracer = self._provider.get_tracer("recording_gateway", __version__)
 
     def start(
