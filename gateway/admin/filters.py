@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GLOB = frozenset("*?[")
 VALUE_CHARS_MAX = 256  # characters of one filter
+DATE_CHARS = len("2026-01-31")
 VALUES_MAX = 50  # of one filter
 
 
@@ -51,7 +52,7 @@ def known_type(glob: str) -> str:
 def moment_of(text: str, timezone: str, clock: Clock) -> int:
     """A time in milliseconds: as written, in this time zone where it names none, or so long ago. Raises UnknownValue."""
     from gateway.fields import parse_duration  # here, because types of options come with pydantic
-    from gateway.fields.locale import zone_of
+    from gateway.fields.locale import is_twice, zone_of
 
     try:
         at = datetime.fromisoformat(text)
@@ -65,6 +66,9 @@ def moment_of(text: str, timezone: str, clock: Clock) -> int:
     try:
         if at.tzinfo is None:
             at = at.replace(tzinfo=zone_of(timezone))
+            if is_twice(at) and len(text) > DATE_CHARS:  # a day begins with the first of two midnights
+                both = " or ".join(at.replace(fold=fold).isoformat(timespec="minutes") for fold in (0, 1))
+                raise UnknownValue(f"{text[:40]!r} is twice, the clocks were set back: write {both}")
         return round(at.astimezone(UTC).timestamp() * 1000)
     except (OverflowError, ValueError):
         raise UnknownValue(f"{text[:40]!r} is beyond the calendar") from None

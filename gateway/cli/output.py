@@ -177,18 +177,22 @@ class Times:
     """Milliseconds since 1970 UTC as people of one time zone read them."""
 
     def __init__(self, zone: str = "UTC") -> None:
-        from gateway.fields.locale import zone_of
+        from gateway.fields.locale import is_twice, zone_of
 
         self._zone = zone_of(zone)
+        self._is_twice = is_twice
 
     def __call__(self, at: int | None) -> str:
-        """Such as `2026-01-01 12:00:00`, or nothing; in UTC where the calendar ends in the zone."""
+        """Such as `2026-01-01 12:00:00`, or nothing; in UTC where the calendar ends in the zone, and with `+01:00` behind it
+        in the hour that is twice because clocks are set back."""
         if at is None:
             return ""
         try:
             local = datetime.fromtimestamp(at // 1000, self._zone)
         except OverflowError:
             local = datetime.fromtimestamp(at // 1000, UTC)
+        if self._is_twice(local):
+            return local.isoformat(" ")
         return local.replace(tzinfo=None).isoformat(" ")  # and not strftime, which writes the year 1 so
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
@@ -40,6 +40,12 @@ def zone_of(name: str) -> tzinfo:
     import zoneinfo
 
     return zoneinfo.ZoneInfo(name)
+
+
+def is_twice(local: datetime) -> bool:
+    """Whether the clocks of its zone, set back, show this time twice."""
+    first, second = local.replace(fold=0).utcoffset(), local.replace(fold=1).utcoffset()
+    return first is not None and second is not None and first > second
 
 
 Timezone = Annotated[str, AfterValidator(_timezone), Field(examples=["Asia/Shanghai"])]

@@ -128,6 +128,8 @@ def test_times_are_those_of_the_zone_for_people_and_utc_for_programs() -> None:
     assert output.Times()(at) == "2026-01-01 12:00:00"
     assert output.Times("Asia/Shanghai")(at) == "2026-01-01 20:00:00"
     assert output.Times()(None) == ""
+    night = [milliseconds(f"2026-10-25T0{hour}:30:00Z") for hour in range(3)]  # clocks are set back at 01:00 UTC
+    assert [output.Times("Europe/Berlin")(at)[11:] for at in night] == ["02:30:00+02:00", "02:30:00+01:00", "03:30:00"]
     assert stamp(at) == "2026-01-01T12:00:00.123Z"
     assert stamp(None) is None
 

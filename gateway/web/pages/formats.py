@@ -6,6 +6,7 @@ from datetime import UTC, datetime, tzinfo
 
 from markupsafe import Markup, escape
 
+from gateway.fields.locale import is_twice
 from gateway.text.escaping import visible
 from gateway.web.pages.words import PageWords
 
@@ -110,10 +111,11 @@ class Formats:
 
     def _element(self, at: datetime, shown: str) -> Markup:
         local = self._local(at)
+        zone = f"{self.zone_name} ({local.isoformat(timespec='seconds')[19:]})" if is_twice(local) else self.zone_name
         if self._zh:
-            title = f"{local.year}年{local.month}月{local.day}日 {local:%H:%M:%S} {self.zone_name}"
+            title = f"{local.year}年{local.month}月{local.day}日 {local:%H:%M:%S} {zone}"
         else:
-            title = f"{local.year}-{local.month:02}-{local.day:02} {local:%H:%M:%S} {self.zone_name}"
+            title = f"{local.year}-{local.month:02}-{local.day:02} {local:%H:%M:%S} {zone}"
         stamp = at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
         return Markup('<time datetime="{}" title="{}">{}</time>').format(stamp, title, shown)
 

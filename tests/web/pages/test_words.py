@@ -83,6 +83,13 @@ def test_what_is_no_time_is_shown_as_it_came(stamp: str | None, shown: str) -> N
     assert str(formats("en").ago(stamp)) == shown
 
 
+def test_behind_a_time_that_is_twice_stands_which_of_them_it_is() -> None:
+    berlin = Formats(PageWords("en"), ZoneInfo("Europe/Berlin"), "Europe/Berlin", NOW)
+    assert 'title="2026-10-25 02:30:00 Europe/Berlin (+02:00)"' in berlin.time("2026-10-25T00:30:00.5Z")
+    assert 'title="2026-10-25 02:30:00 Europe/Berlin (+01:00)"' in berlin.time("2026-10-25T01:30:00.5Z")
+    assert 'title="2026-10-25 03:30:00 Europe/Berlin"' in berlin.time("2026-10-25T02:30:00.5Z")
+
+
 @pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Shanghai"])
 def test_the_first_and_the_last_moment_of_the_calendar_can_be_shown_in_any_zone(zone: str, stamp: str) -> None:
