@@ -205,6 +205,8 @@ class House:
 
     async def drop(self) -> None:
         """As after kill -9: the dispatcher is gone with what it had in hand; only its rows remain."""
+        for lane in self.dispatcher.lanes.values():
+            lane.workers.ending = True  # else each that is cancelled is replaced, and outlives the test
         for task in asyncio.all_tasks():
             if task is not asyncio.current_task():
                 task.cancel()
