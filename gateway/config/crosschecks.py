@@ -14,6 +14,7 @@ from gateway.config.grammar.settings import RouteSettings, Settings, SourceSetti
 from gateway.extras import missing
 from gateway.fields.hosts import is_loopback
 from gateway.model import ALARM_SOURCE, ALARM_TYPES, ALL_TYPES, Trust, alarm_globs, reached_types
+from gateway.text.regular_file import HOW_TO_CLOSE
 
 _LOCAL: Final = ("127.0.0.1", "::1")
 _WILD: Final = frozenset("*?[")
@@ -275,17 +276,17 @@ def lookalikes(node: YamlNode | None, *, listed: bool = False) -> Iterator[Diagn
             )
 
 
-def clear_text(root: YamlNode, mode: int, scalars: Sequence[Scalar]) -> Iterator[Diagnostic]:
+def clear_text(root: YamlNode, exposed: bool, scalars: Sequence[Scalar]) -> Iterator[Diagnostic]:
     """Warning: a file with secrets in clear that others can read. Keys of the example are known to everybody anyway."""
     clear = [
         one for one in scalars if one.secret and not one.substituted and one.text and not one.text.startswith("demo-")
     ]
-    if mode & 0o044 and clear:
+    if exposed and clear:
         yield Diagnostic(
             file=root.file,
             path=clear[0].path,
             line=clear[0].line,
             column=clear[0].column,
             found="the configuration holds secrets and can be read by group or others",
-            hint="run `chmod 600` on it, or move the secrets to variables or files: ${NAME}, ${file:/path}",
+            hint=f"{HOW_TO_CLOSE}; or move the secrets to variables or files: ${{NAME}}, ${{file:/path}}",
         )

@@ -96,9 +96,9 @@ class _Loading:
         if self._despite:
             from gateway.config.refused_file import read_despite, usable  # because a gateway has no such file
 
-            root, mode, mistaken, cut = read_despite(self._path)
+            root, exposed, mistaken, cut = read_despite(self._path)
         else:
-            source, mode = read_bounded(self._path)
+            source, exposed = read_bounded(self._path)
             root = compose(source, str(self._path))
         substitution = Substitution(self._environ, self._validation.base, self._placeholders)
         substitution.substitute(root)
@@ -119,7 +119,7 @@ class _Loading:
             settings = usable(settings, root, mistaken, refused, registry, self._validation.base, cut=cut)
         for _, secret in settings_secrets(settings):
             redaction.learn_secret(secret.reveal())
-        self._warnings += crosschecks.clear_text(root, mode, list(scalars(root)))
+        self._warnings += crosschecks.clear_text(root, exposed, list(scalars(root)))
         self._warnings += crosschecks.lookalikes(root)
         if self._judge:
             self._hear(entries, settings, root)

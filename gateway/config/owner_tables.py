@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,7 +20,7 @@ from gateway.owners.directory import Directory
 from gateway.owners.owner_key import OwnerKey
 from gateway.plugin.own_code import own_code
 from gateway.text.file_trouble import file_trouble
-from gateway.text.regular_file import open_regular
+from gateway.text.regular_file import HOW_TO_CLOSE, exposed_to_others, open_regular
 from gateway.where import WhereError
 from gateway.where.sample_check import check_key
 
@@ -69,7 +68,7 @@ class OwnerTable:
         own = None
         if settings.missing == "fallback":
             own = self._validation.model(self._table, self._cls.Options, others=self._others, given=self._given)
-        rows, mode = self._table_rows()
+        rows, exposed = self._table_rows()
         if len(problems) > before or not rows:
             return None
         merged = self._merged(rows[0])
@@ -81,7 +80,7 @@ class OwnerTable:
             problems += self._tried(rows[1:])
         if key is None or first is None or len(problems) > before:
             return None
-        if mode & 0o044 and (self._secret or self._secret_in(rows)):
+        if exposed and (self._secret or self._secret_in(rows)):
             self._validation.warnings.append(self._readable_by_others(rows[0]))
         settings.hold(self._directory(settings, key, rows, own))
         return first if own is None else own
@@ -117,16 +116,16 @@ class OwnerTable:
             self._validation.warnings += [node.problem(found=text) for text in checked.warnings]
         return key
 
-    def _table_rows(self) -> tuple[list[Row], int]:
+    def _table_rows(self) -> tuple[list[Row], bool]:
         node = self._node.entries.get("file", self._node) if isinstance(self._node, Table) else self._node
         if isinstance(node, Scalar) and node.placeholder:
-            return [], 0
+            return [], False
         try:
-            content, mode = _content(self._path)
+            content, exposed = _content(self._path)
         except OSError as error:
             found = f"the file {self._path}, which cannot be read: {file_trouble(self._path, error)}"
             self._validation.problems.append(node.problem(found=found, expected="a CSV table"))
-            return [], 0
+            return [], False
         reader = TableReader(self._cls.owner_columns)
         reader.parse(content)
         for said in reader.problems:
@@ -137,7 +136,7 @@ class OwnerTable:
             self._validation.problems.append(problem)
         if reader.more:
             self._validation.problems.append(node.problem(found=f"{reader.more} more problems in {self._path}"))
-        return reader.rows, mode
+        return reader.rows, exposed
 
     def _tried(self, rows: list[Row]) -> Iterator[Diagnostic]:
         """What the type's options say of these rows."""
@@ -221,7 +220,7 @@ class OwnerTable:
     def _readable_by_others(self, row: Row) -> Diagnostic:
         return Diagnostic(
             file=str(self._path), line=row.owner.line, column=1, path=self._node.path,
-            found="the table holds secrets and can be read by group or others", hint="run `chmod 600` on it",
+            found="the table holds secrets and can be read by group or others", hint=HOW_TO_CLOSE,
         )  # fmt: skip
 
 
@@ -245,7 +244,7 @@ def _column_text(row: Row, name: str) -> str | None:
     return None if cell is None else cell.text
 
 
-def _content(path: Path) -> tuple[bytes, int]:
-    """At most one byte more than may be, and the file's mode. Only of a regular file, and never waited for."""
+def _content(path: Path) -> tuple[bytes, bool]:
+    """At most one byte more than may be, and whether too many may read the file. Only of a regular file, and never waited for."""
     with open_regular(path) as opened:
-        return opened.read(TABLE_BYTES_MAX + 1), os.fstat(opened.fileno()).st_mode
+        return opened.read(TABLE_BYTES_MAX + 1), exposed_to_others(opened)

@@ -31,10 +31,10 @@ UNKNOWN_TYPE: Final = "?"  # of a sink or a source whose own entry cannot be rea
 
 
 class ReadSoFar(NamedTuple):
-    """A file as far as it could be read, its mode, and what is wrong with its YAML. `cut`: reading ended before the file did."""
+    """A file as far as it could be read, whether too many may read it, and what is wrong with its YAML. `cut`: reading ended before the file did."""
 
     root: Table
-    mode: int
+    exposed: bool
     mistaken: ConfigError | None = None
     cut: bool = False
 
@@ -42,9 +42,9 @@ class ReadSoFar(NamedTuple):
 def read_despite(path: Path) -> ReadSoFar:
     """The file, whatever is wrong with it. A section that may not have been read to its end is left out, but for the names in it."""
     try:
-        source, mode = read_bounded(path)
+        source, exposed = read_bounded(path)
     except ConfigError as error:
-        return ReadSoFar(Table(file=str(path), line=1, column=1), 0, error, True)
+        return ReadSoFar(Table(file=str(path), line=1, column=1), False, error, True)
     root, mistaken, begun = compose_despite(source, str(path))
     if begun is not None:
         unended = begun or next(reversed(root.entries), "")  # what is indented wrongly ends an entry early
@@ -54,7 +54,7 @@ def read_despite(path: Path) -> ReadSoFar:
             len(_BEGINS_STORE.findall(source)) > 1
         ):  # the other one is behind the mistake, or is no key but a line of a text
             root.entries.pop("store", None)
-    return ReadSoFar(root, mode, mistaken, begun is not None)
+    return ReadSoFar(root, exposed, mistaken, begun is not None)
 
 
 def usable(

@@ -47,6 +47,16 @@ def open_regular(path: str | Path) -> BufferedReader:
     return open(descriptor, "rb")
 
 
+HOW_TO_CLOSE: Final = "run `chmod 600` on it, or 640 where another user owns it and the gateway reads it by its group"
+
+
+def exposed_to_others(file: BufferedReader) -> bool:
+    """Whether others than need it may read an open file. Whom it does not belong to reads it by its group, so that is meant:
+    root's file of mode 0640, or a Secret of Kubernetes under `fsGroup`."""
+    status = os.fstat(file.fileno())
+    return bool(status.st_mode & (0o044 if status.st_uid == os.geteuid() else 0o004))
+
+
 def require_libpq_files(parameters: Mapping[str, str]) -> None:
     """The same of the files that a PostgreSQL URL names: libpq opens them anew for each connection, in the thread that wants it.
     One that is not there is left to libpq. Raises NotRegular, which names the parameter."""

@@ -158,6 +158,19 @@ def test_a_secret_file_that_others_can_read_is_a_warning(tmp_path: Path) -> None
         (tmp_path / "secret").unlink()
 
 
+def test_a_secret_file_of_another_user_is_meant_to_be_read_by_its_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root's file of mode 0640, or a Secret of Kubernetes under `fsGroup`: with mode 600 the gateway could not read it."""
+    other = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    for mode, warned in ((0o640, False), (0o440, False), (0o644, True)):
+        run = Substitution(E, tmp_path)
+        run.substitute(Scalar(file="f", line=1, path="p", text=f"${{file:{file(tmp_path, b'k', mode)}}}"))
+        assert bool(run.warnings) is warned
+        (tmp_path / "secret").unlink()
+
+
 def test_what_takes_a_secret_files_place_while_it_is_opened_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

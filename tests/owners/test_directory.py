@@ -13,6 +13,7 @@ from pydantic import field_validator
 from gateway import Options, Sink
 from gateway.config.grammar.directory import DIRECTORY_CONCURRENCY
 from gateway.owners.directory import NOBODY
+from gateway.text.regular_file import HOW_TO_CLOSE
 from tests.config.configs import Configs, FakeRegistry
 from tests.config.directories import CANARY, KEYED, SECRET, RealConfigs, event, sink, table
 
@@ -234,7 +235,7 @@ def test_a_table_with_secrets_that_others_can_read_is_warned_of(configs: Configs
     assert [one for one in configs.load(sink()).warnings if "can be read by" in one.found] == []
     (configs.folder / "owners.csv").chmod(0o644)
     (warning,) = [one for one in configs.load(sink()).warnings if "can be read by" in one.found]
-    assert (warning.file, warning.hint) == (str(configs.folder / "owners.csv"), "run `chmod 600` on it")
+    assert (warning.file, warning.hint) == (str(configs.folder / "owners.csv"), HOW_TO_CLOSE)
 
 
 def test_a_table_that_changed_makes_its_sink_another_which_goes_on_as_it_is(configs: Configs) -> None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import errno
-import os
 from pathlib import Path
 
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.document.yaml import DOCUMENT_BYTES_MAX
 from gateway.text.file_trouble import file_trouble
-from gateway.text.regular_file import NotRegular, open_regular
+from gateway.text.regular_file import NotRegular, exposed_to_others, open_regular
 
 
-def read_bounded(path: Path) -> tuple[bytes, int]:
-    """The bytes of the file, at most one more than may be, and its mode. Raises ConfigError."""
+def read_bounded(path: Path) -> tuple[bytes, bool]:
+    """The bytes of the file, at most one more than may be, and whether too many may read it. Raises ConfigError."""
     try:
         with open_regular(path) as opened:
-            return opened.read(DOCUMENT_BYTES_MAX + 1), os.fstat(opened.fileno()).st_mode
+            return opened.read(DOCUMENT_BYTES_MAX + 1), exposed_to_others(opened)
     except NotRegular:
         raise ConfigError([Diagnostic(file=str(path), found="not a regular file", expected="a YAML file")]) from None
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ import msgspec
 from gateway.config.document.diagnostics import Diagnostic, near
 from gateway.config.document.nodes import Scalar, YamlNode, scalars
 from gateway.text.file_trouble import file_trouble
-from gateway.text.regular_file import NotRegular, open_regular
+from gateway.text.regular_file import HOW_TO_CLOSE, NotRegular, exposed_to_others, open_regular
 
 SECRET_FILE_BYTES_MAX: Final = 64 * 1024  # bytes
 PLACEHOLDER: Final = "placeholder"
@@ -108,26 +107,26 @@ class Substitution(msgspec.Struct):
     def _from_file(self, name: str, scalar: Scalar) -> str:
         path = self.base / name
         try:
-            text, mode = read_small(path)
+            text, exposed = read_small(path)
         except Missing as missing:
             missing.found = f"${{file:{_short(name)}}}: {missing.found}"
             raise
-        if mode & 0o044:
+        if exposed:
             self.warnings.append(
                 scalar.problem(
                     found=f"the secret file {_short(name)} can be read by group or others",
-                    hint="run `chmod 600` on it, or mount it with mode 0400",
+                    hint=HOW_TO_CLOSE,
                 )
             )
         return text
 
 
-def read_small(path: Path) -> tuple[str, int]:
-    """The text of a regular file of at most 64 KiB, without one trailing newline, and its mode. Raises Missing."""
+def read_small(path: Path) -> tuple[str, bool]:
+    """The text of a regular file of at most 64 KiB, without one trailing newline, and whether too many may read it. Raises Missing."""
     expected = "a regular file of at most 64 KiB of UTF-8 text"
     try:
         with open_regular(path) as opened:
-            mode = os.fstat(opened.fileno()).st_mode
+            exposed = exposed_to_others(opened)
             content = opened.read(SECRET_FILE_BYTES_MAX + 1)
     except NotRegular:
         raise Missing("not a regular file", expected) from None
@@ -144,7 +143,7 @@ def read_small(path: Path) -> tuple[str, int]:
     if "\x00" in text:
         raise Missing("a NUL character in it", expected)
     ending = next((ending for ending in ("\r\n", "\n") if text.endswith(ending)), "")
-    return text.removesuffix(ending), mode
+    return text.removesuffix(ending), exposed
 
 
 def _unstorable(text: str) -> bool:
