@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import BaseHTTPResponse
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse  # of its second version, and the first will do
 
 _SMALL: Final = re.compile("[0-9]{1,3}")  # of such a body the connection is kept
 
