@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import click
 
-from gateway.fields import parse_duration
+from gateway.fields import format_duration, parse_duration
 
 
 class DurationType(click.ParamType):  # type: ignore[type-arg]  # before click 8.3 it is not generic at run time
@@ -27,6 +27,6 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # before click 8
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no duration; write such as 2s, 500ms or 1m", param, ctx)
         if not self._least <= duration <= self._most:
-            least, most = self._least.total_seconds(), self._most.total_seconds()
-            self.fail(f"{value!r} is not between {least:g} s and {most:g} s", param, ctx)
+            least, most = format_duration(self._least), format_duration(self._most)
+            self.fail(f"{value!r} is not between {least} and {most}", param, ctx)
         return duration

@@ -126,7 +126,7 @@ async def test_a_callback_that_came_is_no_difference(
     [
         (("--source", "liv"), "did you mean 'live'"),
         (("--since", "2"), "is no duration"),
-        (("--since", "60d"), "is not between"),
+        (("--since", "60d"), "is not between 1h and 30d"),
     ],
 )
 def test_wrong_use_is_told(run: Run, arguments: tuple[str, ...], says: str) -> None:

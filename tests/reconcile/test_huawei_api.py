@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -154,3 +155,17 @@ async def test_what_is_no_list_of_recordings_is_not_taken_for_an_empty_one(
     vendor.answers = [(200, {}, b'{"record_contents": %s}' % listed)]
     with pytest.raises(Retry, match="has no `record_contents`"):
         await list_page(http, account, "live", [], lambda *_: True, EVERYTHING, None)
+
+
+async def test_a_list_that_ends_before_its_own_count_is_told_of(
+    vendor: Vendor, account: HuaweiReconcile, http: Http
+) -> None:
+    row = json.dumps(entry(1))
+    vendor.answers = [
+        (200, {}, f'{{"total": {total}, "record_contents": {listed}}}'.encode())
+        for total, listed in ((250, f"[{row}]"), (1, f"[{row}]"), (0, "null"), (7, "null"))
+    ]
+    told = [await list_page(http, account, "live", [], lambda *_: True, EVERYTHING, None) for _ in range(4)]
+    sentence = "the list of CONTINUOUS_RECORD ends after {} of the {} that the vendor counts"
+    assert [page.problems for page in told] == [[sentence.format(1, 250)], [], [], [sentence.format(0, 7)]]
+    assert [len(page.events) for page in told] == [1, 1, 0, 0]

@@ -78,12 +78,13 @@ async def list_page(
     if domains:
         query.insert(0, ("publish_domain", domains[place.domain]))
     try:
-        said = await call(http, options, "GET", "/record/contents", query)
+        answer = await call(http, options, "GET", "/record/contents", query)
     except Refused as refused:
         if refused.status != 400 or place.type == 0 or place.page:
             raise
-        said = {}  # a region whose API does not know this type of recording has none of it
-    entries = said.get("record_contents", [])
+        answer = {}  # a region whose API does not know this type of recording has none of it
+    entries = answer.get("record_contents")
+    entries = [] if entries is None else entries
     if not isinstance(entries, list):
         raise Retry("the API's list of recordings has no `record_contents`: is this the API of Huawei Live?")
     events, problems = [], []
@@ -96,6 +97,11 @@ async def list_page(
             continue
         if allowed(event.domain or "", event.app or ""):
             events.append(event)
+    here, counted = place.page * PAGE_ROWS + len(entries), answer.get("total")
+    if len(entries) < PAGE_ROWS and isinstance(counted, int) and here < counted:
+        problems.append(
+            f"the list of {RECORD_TYPES[place.type]} ends after {here} of the {counted} that the vendor counts"
+        )
     return ListedPage(events, _after(place, len(entries), max(len(domains), 1)), problems)
 
 
