@@ -229,11 +229,12 @@ class Entries(msgspec.Struct):
             else:
                 node.shown = True
                 hint = near(node.text, known)
+                own = "a type of your own needs its package installed here, or its file under `plugins:`"
                 self.validation.problems.append(
                     node.problem(
                         found=f"the type {describe(node)}",
                         expected=f"an installed {kind} type: {', '.join(known) or 'there is none'}",
-                        hint=hint if hint.startswith("did") else "a type of your own needs its file under `plugins:`",
+                        hint=hint if hint.startswith("did") else own,
                     )
                 )
             return None

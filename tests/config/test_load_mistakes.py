@@ -123,6 +123,12 @@ def test_a_file_that_cannot_be_read_is_a_problem_without_a_line(tmp_path: Path) 
         load(tmp_path / "large", environ={})
 
 
+def test_a_type_that_is_not_here_may_be_a_package_that_was_taken_out(configs: Configs) -> None:
+    hint = str(configs.problem("sinks: {a: {type: my-own-pager}}").hint)
+    assert "package installed" in hint
+    assert "plugins:" in hint
+
+
 def test_a_file_that_may_not_be_read_is_not_to_be_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
