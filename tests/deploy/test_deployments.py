@@ -102,7 +102,7 @@ def test_the_gateways_of_compose_share_a_store_and_everything_they_name_is_there
 
 
 def test_the_proxy_of_compose_asks_the_gateways_of_compose_for_callbacks_alone() -> None:
-    asked = re.findall(r"server ([\w-]+):(\d+);", NGINX)
+    asked = re.findall(r"^ *server ([\w-]+):(\d+) .*;", NGINX, re.MULTILINE)
     assert {name for name, _ in asked} == {name for name in COMPOSE["services"] if name.startswith("gateway")}
     assert {port for _, port in asked} == {"8080"}
     assert re.findall(r"location (\S+)", NGINX) == ["/hooks/", "/"]
