@@ -113,6 +113,16 @@ def test_the_proxy_of_compose_asks_the_gateways_of_compose_for_callbacks_alone()
 # -- Kubernetes
 
 
+def test_of_several_gateways_the_one_that_goes_is_sent_nothing_more_before_it_is_told() -> None:
+    """Endpoints are taken back while the pod is stopped, not before: until then it would answer 503."""
+    [deployment] = [one for one in documents(DEPLOY / "kubernetes/gateway.yaml") if one["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    [gateway] = pod["containers"]
+    command, seconds = gateway["lifecycle"]["preStop"]["exec"]["command"]
+    assert command == "sleep"
+    assert pod["terminationGracePeriodSeconds"] > GRACE_SECONDS + int(seconds) >= GRACE_SECONDS + 5
+
+
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_a_manifest_is_valid_to_the_schema_of_kubernetes(path: Path) -> None:
     validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
