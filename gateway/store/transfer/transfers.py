@@ -94,7 +94,10 @@ def backup(address: StoreAddress, path: Path, begin: BeginPart) -> str:
         if address.backend == "sqlite":
             with snapshot(address) as session:
                 _copy_pages(session, part, begin)
-            return f"to restore, stop the gateway, put it in place of {address.path}, delete {address.path.name}-wal and -shm"
+            return (
+                f"to restore, stop the gateway, delete {address.path.name}-wal and -shm (the old file's, which would "
+                f"damage it), put it in place of {address.path}"
+            )
         with part.open("wb") as file:
             export_to(address, file.write, begin)
         return "to restore, make an empty database, name it in store.url, and `gateway store import` this file"
