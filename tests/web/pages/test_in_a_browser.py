@@ -67,6 +67,10 @@ def sign_in(driver: Any, served: Served, path: str = "/events") -> None:
     until(driver, lambda d: d.current_url == base(served) + path)
 
 
+def rows(driver: Any) -> list[Any]:
+    return list(driver.find_elements("css selector", "tbody tr"))
+
+
 def no_complaint(driver: Any) -> None:
     """Nothing was refused by the policy of the pages, and nothing failed."""
     bad = [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE" or "Security" in entry["message"]]
@@ -98,6 +102,17 @@ def test_an_operator_sees_why_an_event_did_not_arrive_mends_the_target_and_sends
         until(driver, lambda d: "It arrived at app." in text(d))
         assert len(receiver.requests) == 2
         no_complaint(driver)
+
+
+def test_a_long_name_leaves_room_for_others_and_a_blank_one_can_be_followed(served: Served) -> None:
+    for number, stream in enumerate(["W" * 3000, "Z\u0335\u0361" * 500, "   "]):
+        assert served.post(Player().body("RECORD_FAILED", number=number, fields={"stream": stream})).status == 200
+    with chromium(400) as driver:
+        sign_in(driver, served)
+        for path in ("/events", "/deliveries", "/dead", "/sinks/app", "/recordings"):
+            until(driver, lambda d, path=path: d.get(base(served) + path) or len(rows(d)) >= 3)
+            assert all(row.size["height"] < 250 for row in rows(driver)), path
+        assert sorted(link.text[0] for link in driver.find_elements("css selector", "tbody a")) == ["#", "W", "Z"]
 
 
 def test_the_same_goes_with_the_keyboard_alone(served: Served, receiver: Receiver) -> None:
