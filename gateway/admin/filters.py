@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 GLOB = frozenset("*?[")
 VALUE_CHARS_MAX = 256  # characters of one filter
 DATE_CHARS = len("2026-01-31")
+_BLANK_FOR_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$", re.ASCII)  # what a form makes of a `+` in an address
 VALUES_MAX = 50  # of one filter
 
 
@@ -55,7 +57,7 @@ def moment_of(text: str, timezone: str, clock: Clock) -> int:
     from gateway.fields.locale import is_twice, zone_of
 
     try:
-        at = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(_BLANK_FOR_PLUS.sub(r"\1+\2", text))
     except ValueError:
         try:
             at = clock.now() - parse_duration(text)

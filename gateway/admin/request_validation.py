@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -31,14 +31,24 @@ def validated(
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=True, include_input=True)[0]
+        errors = error.errors(include_url=False, include_context=True, include_input=True)
+        first = errors[0]
         place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(_HIDDEN))
-        raise Problem(400, code, f"{place or 'body'}: {_said(first)}") from None
+        raise Problem(
+            400, code, f"{place or 'body'}: {_said([one for one in errors if one['loc'][:1] == first['loc'][:1]])}"
+        ) from None
 
 
-def _said(error: ErrorDetails) -> str:
-    value, expected = error.get("input"), str(error.get("ctx", {}).get("expected", ""))
-    if isinstance(value, str) and error["type"] == "literal_error":
-        names = [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]
-        return f"{value[:60]!r} is none of them{suggestion(value[:60], [name for name in names if name])}"
-    return str(error["msg"])
+def _said(errors: Sequence[ErrorDetails]) -> str:
+    """What is wrong with one value; of one that may be of several kinds all its words are named."""
+    value, words = errors[0].get("input"), dict.fromkeys(word for error in errors for word in _words(error))
+    if isinstance(value, str) and any(error["type"] == "literal_error" for error in errors):
+        return f"{value[:60]!r} is none of them{suggestion(value[:60], words)}"
+    return str(errors[0]["msg"])
+
+
+def _words(error: ErrorDetails) -> Sequence[str]:
+    if error["type"] == "bool_parsing":
+        return "true", "false"
+    expected = str(error.get("ctx", {}).get("expected", ""))
+    return [word for part in expected.replace(" or ", ", ").split(",") if (word := part.strip("' "))]

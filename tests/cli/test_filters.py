@@ -27,6 +27,8 @@ def test_a_time_that_is_twice_is_asked_for_and_a_day_begins_once() -> None:
         ("Europe/Berlin", "2026-10-25T02:30+01:00", "2026-10-25T01:30Z"),
         ("Europe/Berlin", "2026-10-25T03:00", "2026-10-25T02:00Z"),
         ("Europe/Berlin", "2026-03-29T02:30", "2026-03-29T01:30Z"),  # it is not there: as if the clocks had gone on
+        ("Europe/Berlin", "2026-10-25T02:30:00.5 01:00", "2026-10-25T01:30:00.5Z"),  # `+` in an address
+        ("Europe/Berlin", "2026-10-25 12:30", "2026-10-25T11:30Z"),
         ("America/Havana", "2026-11-01", "2026-11-01T04:00Z"),  # of two midnights
         ("Asia/Beirut", "2026-03-29", "2026-03-28T22:00Z"),  # there is none
     ):

@@ -46,6 +46,13 @@ def test_a_list_is_read_page_by_page_with_cursors(served: Served) -> None:
         ("/events?cursor=x", 400, "invalid_cursor", "begin without one"),
         ("/events?cursor=MDAwMDE", 400, "invalid_cursor", "begin without one"),
         ("/deliveries?sink=fil", 400, "unknown_value", "did you mean 'file'"),
+        ("/events?held=conflct", 400, "unknown_value", "did you mean 'conflict'"),
+        (
+            "/events?held=maybe",
+            400,
+            "unknown_value",
+            "held: 'maybe' is none of them; there are: true, false, conflict, quarantined",
+        ),
         ("/deliveries?held=retri", 400, "unknown_value", "did you mean 'retry'"),
         ("/overview?window=2h", 400, "unknown_value", ""),
         ("/store?x=1", 400, "unknown_filter", "takes none"),
