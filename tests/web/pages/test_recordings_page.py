@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tests.patience import until
+from tests.running import Player
+from tests.web.doors import Served
 from tests.web.pages.browser import Browser
 
 
@@ -28,6 +30,13 @@ def test_recordings_are_listed_and_each_has_its_files_and_events(reader: Browser
     assert page.status == 200
     assert 'href="/recordings/1"' in page.body.decode(), "and back again"
     assert "auth_key=" not in body
+
+
+def test_what_is_missing_is_also_said_where_there_is_no_room_for_its_column(reader: Browser, served: Served) -> None:
+    assert served.post(Player().body("RECORD_FAILED", number=9)).status == 200
+    until(lambda: b'<span class="mono quiet narrow">' in reader.get("/recordings").body)
+    body = reader.get("/recordings").body.decode()
+    assert body.count("recording.started</span>") == body.count("recording.started</td>") == 1
 
 
 def test_filters_are_in_the_address_and_a_mistake_is_said(reader: Browser) -> None:
