@@ -204,3 +204,13 @@ def test_a_long_command_reads_the_store_that_is_there_now(file: Path) -> None:
     _swap(file, other)
     assert connections.read(lambda session: session.rows(which)) == [("new",)]
     connections.close()
+
+
+def test_a_log_that_whoever_closed_last_took_along_just_now_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (store := tmp_path / "x.db").touch()
+    files = OpenFiles(store)
+    monkeypatch.setattr(Path, "exists", lambda _: True)  # as it was an instant ago
+    files.opened()
+    files.check()

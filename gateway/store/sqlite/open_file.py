@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +33,7 @@ class OpenFiles:
         """It is open, and SQLite's files beside it with it. Raises StoreFileGone: another took its place meanwhile."""
         self.check()
         for path in self._sidecars:
-            if path.exists():
+            with suppress(FileNotFoundError):  # whoever closes last takes it along, perhaps just now
                 self._seen[path] = _identity(os.stat(path))
 
     def add(self, path: Path, handle: int) -> None:
