@@ -150,9 +150,10 @@ class DataVersion:
         self._seen: int | None = None
 
     def wake_if_changed(self, session: Session) -> bool:
-        """Wake the sinks that have due rows, if somebody else wrote since the last look; whether it did."""
+        """Wake the sinks that have due rows, if somebody else wrote since the last look; whether it did. Nobody knows that of
+        the first look, which comes a while after the start: it counts as a change."""
         ((version,),) = session.rows("PRAGMA data_version")
-        changed = self._seen is not None and version != self._seen
+        changed: bool = version != self._seen
         self._seen = version
         if changed:
             ((now,),) = session.rows("SELECT :now")
