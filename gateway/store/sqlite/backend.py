@@ -151,11 +151,13 @@ class DataVersion:
 
     def wake_if_changed(self, session: Session) -> bool:
         """Wake the sinks that have due rows, if somebody else wrote since the last look; whether it did. Nobody knows that of
-        the first look, which comes a while after the start: it counts as a change."""
+        the first look, which comes a while after the start: it counts as a change, and wakes nobody, because lanes begin with
+        a look of their own."""
         ((version,),) = session.rows("PRAGMA data_version")
+        first = self._seen is None
         changed: bool = version != self._seen
         self._seen = version
-        if changed:
+        if changed and not first:
             ((now,),) = session.rows("SELECT :now")
             for one in counts.due(session):
                 if one.at is not None and one.at <= now:
