@@ -9,7 +9,10 @@ import pytest
 from gateway.errors import NotFound
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin.admin import StoreAdmin
+from gateway.store.sqlite import scrub
+from gateway.store.sqlite.backend import SqliteBackend
 from gateway.store.store import Store
+from gateway.text.store_address import parse_address
 from tests.store.kit import event, new, other, table, take
 from tests.store_admin.beside import claim, finished, settle
 
@@ -64,3 +67,22 @@ async def test_erased_bytes_are_not_in_the_file_any_more(tmp_path: Path, clock: 
     await store.close()
     assert canary not in path.read_bytes()
     assert not path.with_name("gateway.db-wal").exists()
+
+
+async def test_what_is_erased_while_the_gateway_starts_is_scrubbed_too(tmp_path: Path, clock: FrozenClock) -> None:
+    """It looks once at what was left undone, and hears a moment later of what others change: between them this was missed."""
+    url = f"sqlite:///{tmp_path}/gateway.db"
+    store = Store(url, clock=clock)
+    await store.open(lock_wait=0)
+    await take(store, new(event(1), "app"))
+    await store.close()
+    backend = SqliteBackend(parse_address(url), clock)
+    session = backend.prepare()
+    backend.poll(session)
+    with StoreAdmin(url, clock=clock) as admin:
+        admin.erase(f"{1:032x}")
+    assert scrub.asked(session)
+    backend.listen("owner", lambda _: None, lambda _: None)
+    backend.poll(session)
+    assert not scrub.asked(session)
+    session.close()
