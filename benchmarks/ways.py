@@ -98,6 +98,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0)
     options = parser.parse_args()
+    if options.store and options.store != "postgresql" and "://" not in options.store:
+        parser.error(f"--store is postgresql, which starts one, or the URL of a store, not {options.store!r}")
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     stores = {"sqlite": "sqlite:///bench.db"}
     if options.store != "postgresql":
