@@ -1,4 +1,4 @@
-"""Checks what one part of the configuration says about another: names, paths, reach, and what will never happen."""
+"""Checks what one part of the configuration says about another: names, paths, and what will never happen."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, is_nul
 from gateway.config.grammar.settings import RouteSettings, Settings, SourceSettings, TestSettings
 from gateway.extras import missing
 from gateway.fields.hosts import is_loopback
-from gateway.model import ALARM_SOURCE, ALARM_TYPES, ALL_TYPES, Trust, alarm_globs, reached_types
+from gateway.model import ALARM_TYPES, Trust, reached_types
 from gateway.text.regular_file import HOW_TO_CLOSE
 
 _LOCAL: Final = ("127.0.0.1", "::1")
-_WILD: Final = frozenset("*?[")
 _ODD_ENDS: Final = frozenset("\u201c\u201d\u2018\u2019\xa0\u3000")  # quotes of a text processor, wide blanks
 _UNSEEN: Final = frozenset("\u200b\u2060\ufeff\xad")
 _COMMAS: Final = frozenset("\uff0c\u3001")
@@ -182,29 +181,6 @@ def callers(settings: Settings, sources: Table | None) -> Iterator[Diagnostic]:
             )
 
 
-def reach(routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, root: Table) -> Iterator[Diagnostic]:
-    """Warnings: routes after a catch-all that stops, patterns that nothing can match, sinks without a route, where all routes
-    of the file could be read."""
-    stopper: RouteSettings | None = None
-    for table, route in routes:
-        if stopper is not None:
-            yield table.problem(
-                found=f"the route {route.name!r} is never reached: {stopper.name!r} before it matches everything and stops",
-                hint="move it up",
-            )
-        elif route.stop and route.where is None and not route.match:
-            stopper = route
-        yield from _unmatchable(table, route, settings)
-    routed = {name for _, route in routes for name in route.to} | set(settings.alarms.to)
-    sinks, written = root.entries.get("sinks"), root.entries.get("routes")
-    whole = is_null(written) or (isinstance(written, Items) and len(written.items) == len(routes))
-    for name in settings.sinks if whole else ():
-        if name not in routed and isinstance(sinks, Table):
-            yield sinks.key(name).problem(
-                found=f"no route names the sink {name!r}", hint="add it to the `to` of a route"
-            )
-
-
 def trust(
     routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, min_trusts: Mapping[str, Trust]
 ) -> Iterator[Diagnostic]:
@@ -234,27 +210,6 @@ def _may_bring_less(route: RouteSettings, name: str, source: SourceSettings, wan
         any(fnmatchcase(value, glob) for value in values for glob in route.match.get(key, ("*",)))
         for key, values in match.items()
     )
-
-
-def _unmatchable(table: Table, route: RouteSettings, settings: Settings) -> Iterator[Diagnostic]:
-    known: dict[str, Sequence[str]] = {
-        "type": ALL_TYPES,
-        "trust": [trust.value for trust in Trust],
-        "source": [*settings.sources, *([ALARM_SOURCE] if alarm_globs(route.match.get("type", ())) else [])],
-    }
-    for key, globs in route.match.items():
-        for number, glob in enumerate(globs):
-            values = known.get(key, ())
-            if values and not any(fnmatchcase(value, glob) for value in values):
-                hint = (near(glob, values) if not set(glob) & _WILD else "") or "known are: " + ", ".join(values)
-            elif key == "format" and glob != glob.lower():
-                hint = f"a format is lower case: {glob.lower()}"
-            else:
-                continue
-            match = table.entries.get("match")
-            node = match.entries[key] if isinstance(match, Table) else table
-            place = node.items[number] if isinstance(node, Items) else node
-            yield place.problem(found=f"{key} is never {glob!r}", hint=hint)
 
 
 def lookalikes(node: YamlNode | None, *, listed: bool = False) -> Iterator[Diagnostic]:

@@ -46,6 +46,7 @@ class Entries(msgspec.Struct):
     registry: Registry
     judge: bool = True  # try expressions on samples
     instances: dict[str, Source | Sink] = msgspec.field(default_factory=dict)  # by dotted path; for their advice
+    bounds: dict[str, Mapping[str, Sequence[str]]] = msgspec.field(default_factory=dict)  # of the events of each source
     wanted_trust: dict[str, Trust] = msgspec.field(default_factory=dict)  # of the events of each sink
     wanted_fields: dict[str, Sequence[str]] = msgspec.field(default_factory=dict)  # the same
 
@@ -70,7 +71,20 @@ class Entries(msgspec.Struct):
                 changes["min_trust"] = Trust.NONE  # because asking for no signature says it already
             sources[name] = core.model_copy(update=changes)
             self._warn_if_nobody_enters(table, source, sources[name].min_trust)
+            self.bounds[name] = self._bounds(table, name, source, sources[name].min_trust)
         return sources
+
+    def _bounds(self, table: Table, name: str, source: Source, least: Trust) -> Mapping[str, Sequence[str]]:
+        nothing: Mapping[str, Sequence[str]] = {}
+        claimed = self._ask(
+            table,
+            f"the {source.type} does not say what its events always are",
+            lambda: {str(key): [str(glob) for glob in globs] for key, globs in source.always.items()},
+            nothing,
+        )
+        most = source.most_trust if source.reconcile is None else None  # a vendor's list may be worth more
+        trusts = [one.value for one in Trust if least.rank <= one.rank <= (most or Trust.BODY).rank]
+        return {**claimed, "source": [name], "trust": trusts}
 
     def _warn_if_nobody_enters(self, table: Table, source: Source, min_trust: Trust) -> None:
         most = source.most_trust

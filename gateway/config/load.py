@@ -40,6 +40,7 @@ from gateway.config.grammar.settings import (
 from gateway.config.loaded import Loaded, refuse_demo_keys, refuse_to_serve, settings_secrets
 from gateway.config.overrides import override
 from gateway.config.redact_checks import redacted_needs
+from gateway.config.route_reach import reach
 from gateway.config.store_location import store_settings
 from gateway.config.validation import Validation, where_raised
 from gateway.config.watch_checks import watch_problems
@@ -246,7 +247,8 @@ class _Loading:
             (self._problems if mistaken else self._warnings).append(diagnostic)
         sinks_table = root.entries.get("sinks")
         self._warnings += crosschecks.fetched(settings, sinks_table if isinstance(sinks_table, Table) else None)
-        self._warnings += crosschecks.reach(routes, settings, root)
+        bounds = entries.bounds if len(entries.bounds) == len(source_names) else None
+        self._warnings += reach(routes, settings, root, bounds)
         return settings, entries
 
     def _where(self, table: Table, route: RouteSettings) -> None:

@@ -119,6 +119,13 @@ class Source:
         """The most that a signature covers with these options; None: not known. `check` warns of a higher `min_trust`."""
         return Trust.NONE if self.unsigned else None
 
+    @property
+    def always(self) -> Mapping[str, Sequence[str]]:
+        """What holds of every event with these options: globs by key of `match`, one of which it fits, such as
+        {"provider": ["acme"], "domain": ["live.example.com"]}; an empty list where no event has the key. What is not
+        named may be anything. `check` warns of a route that no event can match."""
+        return {}
+
     def advice(self) -> Sequence[str]:
         """Warnings about these options, for `gateway check` and the start: a weak key, a glob that opens a split."""
         return ()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from fnmatch import fnmatchcase
 from itertools import cycle
 from typing import Any, ClassVar
 
@@ -124,6 +125,13 @@ class SourcePromises:
             body=json.dumps({key: document[key] for key in document if key != name}).encode(), headers=headers
         )
 
+    def check_always(self, source: Source, event: Event) -> None:
+        """What the source says of all its events holds of this one: else `check` calls a route impossible that is not."""
+        for key, globs in source.always.items():
+            value = getattr(event, key) or ""
+            fits = any(fnmatchcase(value, glob) for glob in globs) if globs else not value
+            assert fits, f"{key} is {value!r}, and `always` says {list(globs)}"
+
     # -- the promises
 
     def test_every_scene_is_verified_and_becomes_events(self) -> None:
@@ -138,6 +146,7 @@ class SourcePromises:
                 assert event.source == source.name
                 assert event.provider
                 assert event.trust is verified.trust
+                self.check_always(source, event)
 
     def test_an_odd_value_in_any_field_is_a_refusal_or_an_event(self) -> None:
         """Each value of the corpus in each field of a callback, signed as the vendor signs; the kinds take turns."""
@@ -155,6 +164,7 @@ class SourcePromises:
                 with suppress(Untrusted, Malformed):
                     for event in self.take(source, self.receive(played))[1]:
                         json.loads(to_json(event))
+                        self.check_always(source, event)
 
     def test_a_callback_without_its_signature_is_refused(self) -> None:
         source = self.make_source()

@@ -65,6 +65,7 @@ keys:
   - @KEY@   # put the secret of the vendor's console here
 """
     Options = AgoraOptions
+    lacks: ClassVar[Sequence[str]] = ("domain", "app", "project_id")
     scenes: ClassVar[Sequence[str]] = ("40", _UPLOADED, _EXIT, _ERROR)
     options: AgoraOptions
 

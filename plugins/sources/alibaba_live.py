@@ -83,6 +83,7 @@ callback_hosts: [@HOST@]   # the host of the callback address in the console: it
     Options = AlibabaLiveOptions
     scheme: ClassVar[str] = "md5"
     ages: ClassVar[bool] = True
+    lacks: ClassVar[Sequence[str]] = ("project_id",)
     scenes: ClassVar[Sequence[str]] = (_EVENT, "record_started", "record_paused")
     options: AlibabaLiveOptions
 

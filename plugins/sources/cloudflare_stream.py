@@ -27,6 +27,7 @@ keys:
     header: ClassVar[str] = "webhook-signature"
     time_part: ClassVar[str] = "time"
     mark_part: ClassVar[str] = "sig1"
+    lacks: ClassVar[Sequence[str]] = ("domain", "app", "project_id")
     scenes: ClassVar[Sequence[str]] = tuple(TYPES)
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:

@@ -83,6 +83,7 @@ keys:
     ages: ClassVar[bool] = True
     content_type: ClassVar[str] = "application/webhook+json"
     media_types: ClassVar[Sequence[str]] = ("application/webhook+json", "application/json")
+    lacks: ClassVar[Sequence[str]] = ("domain", "app", "project_id")
     scenes: ClassVar[Sequence[str]] = (_STARTED, _ENDED, "egress_failed", "egress_updated")
     options: LiveKitOptions
 

@@ -58,6 +58,7 @@ keys:
     header: ClassVar[str] = "mux-signature"
     time_part: ClassVar[str] = "t"
     mark_part: ClassVar[str] = "v1"
+    lacks: ClassVar[Sequence[str]] = ("domain", "app")
     scenes: ClassVar[Sequence[str]] = tuple(TYPES)
 
     def vendor_type(self, callback: Callback) -> str | None:

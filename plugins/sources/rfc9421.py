@@ -123,6 +123,7 @@ keys:
 """
     Options = Rfc9421Options
     scheme: ClassVar[str] = "rfc9421"
+    relays: ClassVar[bool] = True
     ages: ClassVar[bool] = True
     options: Rfc9421Options
 

@@ -106,6 +106,7 @@ secrets:
 """
     Options = StandardWebhooksOptions
     scheme: ClassVar[str] = "standard-webhooks"
+    relays: ClassVar[bool] = True
     ages: ClassVar[bool] = True
     content_type: ClassVar[str] = CLOUDEVENTS_JSON
     scenes: ClassVar[Sequence[str]] = EVENT_TYPES

@@ -107,8 +107,7 @@ def mark(key: bytes, text: str, algorithm: str = "sha1") -> bytes:
 def spellings(url: str) -> tuple[str, str]:
     """The URL without and with its scheme's usual port, because the vendor signs now the one, now the other."""
     parts = urlsplit(url)._replace(fragment="")  # how to retry stands there, and is for the vendor alone
-    host = _PORT.sub("", parts.netloc)
-    port = parts.port or _PORTS[parts.scheme.lower()]
+    host, port = _PORT.sub("", parts.netloc), parts.port or _PORTS[parts.scheme.lower()]
     return urlunsplit(parts._replace(netloc=host)), urlunsplit(parts._replace(netloc=f"{host}:{port}"))
 
 
@@ -126,6 +125,7 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
     scheme: ClassVar[str] = "hmac-sha1"
     content_type: ClassVar[str] = _FORM
     media_types: ClassVar[Sequence[str]] = (_FORM,)
+    lacks: ClassVar[Sequence[str]] = ("domain", "app")
     scenes: ClassVar[Sequence[str]] = (*VOICE, "recording-started", "recording-completed", "composition-available")
     options: TwilioOptions
 

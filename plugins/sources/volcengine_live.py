@@ -23,6 +23,7 @@ class VolcengineLive(Md5Token):
 keys:
   - @KEY@   # the same key goes into the callback settings of the console
 """
+    lacks: ClassVar[Sequence[str]] = ("project_id",)
     scenes: ClassVar[Sequence[str]] = (_RECORD,)
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:

@@ -76,6 +76,7 @@ keys:
     Options = TimedOptions
     scheme: ClassVar[str] = "hmac-sha256"
     ages: ClassVar[bool] = True
+    lacks: ClassVar[Sequence[str]] = ("domain", "app")
     scenes: ClassVar[Sequence[str]] = (*TYPES, "recording.paused", VALIDATION)
 
     def verify(self, callback: Callback) -> Verified:

@@ -17,7 +17,13 @@ from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
 from gateway import (
+    FILE_COMPLETED,
+    FILE_STARTED,
     ONE_OR_MANY,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    RECORDING_UNKNOWN,
     Callback,
     Duration,
     Options,
@@ -37,6 +43,14 @@ from gateway import (
 
 HEADER_BYTES_MAX: Final = 4096  # bytes of a header that carries a signature
 OF_A_KEY: Final = " Each is a text, or `{key, name, valid_from, valid_until}`."  # of whatever option holds keys
+RECORDING_TYPES: Final = (  # what vendors say of recordings
+    RECORDING_STARTED,
+    FILE_STARTED,
+    FILE_COMPLETED,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_UNKNOWN,
+)
 KEY_CHARS_MIN: Final = 6  # because the redactor does not look for a shorter text, so it would show up in logs
 
 _DIGITS: Final = re.compile("[0-9]{1,10}")
@@ -216,7 +230,14 @@ class Keyed(Source):
     scheme: ClassVar[str]
     ages: ClassVar[bool] = False  # whether a signature can be too old
     content_type: ClassVar[str] = "application/json"
+    relays: ClassVar[bool] = False  # whether it takes events of other gateways, which have their vendor's provider
+    lacks: ClassVar[Sequence[str]] = ()  # the keys of `match` that no event of this vendor has
     options: Any
+
+    @property
+    def always(self) -> Mapping[str, Sequence[str]]:
+        own: Mapping[str, Sequence[str]] = {} if self.relays else {"provider": (self.type,), "type": RECORDING_TYPES}
+        return {**own, **dict.fromkeys(self.lacks, ())}
 
     def prepare(self) -> None:
         self._keys: tuple[bytes, ...] = tuple(key.reveal().encode() for key in self.options.keys)

@@ -85,6 +85,12 @@ event:                      # where the fields of an event stand in the body
         return advice
 
     @property
+    def always(self) -> Mapping[str, Sequence[str]]:
+        map = self.options.event
+        unsaid = [name for name in ("domain", "app", "stream", "project_id") if getattr(map, name) is None]
+        return {"provider": (self.type,), **dict.fromkeys(unsaid, ())}
+
+    @property
     def most_trust(self) -> Trust:
         return self._trust
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Final, NamedTuple
 
 from gateway import Callback, Event, Malformed, Played, Scene, Seal, Trust, Untrusted, Verified
 from plugins.sources.common.fields import kind_of, text_of, texts_of
-from plugins.sources.common.keyed import check_expiry, from_hex, mismatch, position
+from plugins.sources.common.keyed import RECORDING_TYPES, check_expiry, from_hex, mismatch, position
 from plugins.sources.huawei_live import options
 from plugins.sources.huawei_live.normal import IDENTITY, TYPES, event_of
 from plugins.sources.huawei_live.options import HuaweiLiveOptions
@@ -70,6 +70,12 @@ apps: @APPS@
     def most_trust(self) -> Trust:
         most = max((signature.COVERS[scheme] for scheme in self.options.sign_type), key=lambda trust: trust.rank)
         return Trust.TIMESTAMP if most is Trust.FIELDS and self._pairs is None else most
+
+    @property
+    def always(self) -> Mapping[str, Sequence[str]]:
+        allowed = {"domain": self.options.domains, "app": self.options.apps}
+        types = (*RECORDING_TYPES, *(PUSH_TYPES.values() if self.options.stream_events else ()))
+        return {"provider": (self.type,), "type": types, **{key: globs for key, globs in allowed.items() if globs}}
 
     def advice(self) -> Sequence[str]:
         return tuple(options.advice(self.options))
