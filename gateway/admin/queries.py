@@ -63,6 +63,10 @@ class EventWanted(OfEvents):
 class EventQuery(EventWanted, PageQuery):
     """Filters of events."""
 
+    file: Annotated[
+        FilterText | None,
+        Field(min_length=1, description="A part of a file's name or address, without the query; a search of the text."),
+    ] = None
     after: Annotated[int | None, Field(ge=0, le=2**62, description="Only those stored after this `seq`.")] = None
 
 
@@ -142,6 +146,7 @@ def event_filter(
         since=None if asked.since is None else moment_of(asked.since, timezone, clock),
         until=None if asked.until is None else moment_of(asked.until, timezone, clock),
         q=asked.q,
+        file=asked.file if isinstance(asked, EventQuery) else None,
     )
 
 

@@ -39,6 +39,7 @@ FILTERS = {
         ),
         *("app=live", "trust=none", "state=waiting", "state=dead", "state=delivered", "state=unrouted", "held=true"),
         *("held=conflict", "since=1h", "until=20d", "q=ab", "after=5000", "type=recording.file.completed&state=dead"),
+        *("file=lecture", "file=lecture&type=recording.f*&state=dead"),
     ),
     "/deliveries": (
         *("type=recording.file.completed", "source=live", "stream=s7", "since=1h", "until=20d", "event={ref}"),

@@ -53,6 +53,9 @@ class FindEvents(OfPage):
     since: Annotated[When | None, Field(description="A time (RFC 3339), or how long ago, such as 90m or 2d.")] = None
     until: Annotated[When | None, Field(description="The same, as the end.")] = None
     q: Annotated[FilterText | None, Field(description="The beginning of an event's id, or of a stream's name.")] = None
+    file: Annotated[
+        FilterText | None, Field(min_length=1, description="A part of a file's name or address, such as lecture-3.mp4.")
+    ] = None
 
 
 class OneEvent(Arguments):

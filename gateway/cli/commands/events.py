@@ -43,6 +43,9 @@ def command() -> None:
 @click.option("--held", is_flag=True, help="Only what waits for a person: other content under a known id or signature.")
 @event_filters
 @click.option("--subject", metavar="GLOB", help="Only of these domain/app/stream, such as '*/live/vip-*'.")
+@click.option(
+    "--file", metavar="TEXT", help="Only with a file whose name or address holds this, such as lecture-3.mp4."
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with those that come, until Ctrl-C; oldest first.")
 @output.listing_options
 @config_option
@@ -55,6 +58,7 @@ def list_(
     subject: str | None,
     stream: str | None,
     since: str | None,
+    file: str | None,
     follow: bool,
     as_json: bool,
     limit: int,
@@ -72,6 +76,7 @@ def list_(
             "subject": subject,
             "stream": stream,
             "since": at,
+            "file": file or None,
         }
         if follow:
             with invocation.admin() as followed:

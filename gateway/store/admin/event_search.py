@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 from gateway.model import ALARM_PREFIX, Trust, stream_of
 from gateway.states import DELIVERY_STATES, HOLD_REASONS, DeliveryState, HoldReason
 from gateway.store.admin.damage_bypass import readable
+from gateway.store.admin.file_search import candidate_column, has_file, part_of
 from gateway.store.admin.pages import (
     EVENT,
     PAGE_ROWS_MAX,
@@ -53,7 +54,7 @@ _STATES: Final[Mapping[DeliveryState | Literal["unrouted"], str]] = {
 
 
 class EventKeys(NamedTuple):
-    """What a search looks at: `_COLUMNS`, and where a state is asked for how many of its deliveries are so (0 or 1)."""
+    """What a search looks at: `_COLUMNS`, and where a state is asked for how many of its deliveries are so (0 or 1), where a file is whether it may be."""
 
     key: int
     source: str
@@ -63,12 +64,14 @@ class EventKeys(NamedTuple):
     trust: int
     id: str
     in_state: int | None = None
+    may_have_file: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter(RowFilter):
     """Which events are meant; None: any. Texts are a glob each, several of them: any of these. `since` and `until` are
-    when they came (ms), `state` is what any of their deliveries is, or `unrouted`, `q` the beginning of an id or a stream."""
+    when they came (ms), `state` is what any of their deliveries is, or `unrouted`, `q` the beginning of an id or a stream,
+    `file` a part of a file's name or address, which is looked for in the text of the event."""
 
     held: bool | HoldReason | None = None  # True: whatever it is held for; False: not held; or conflict, quarantined
     source: Sequence[str] | str | None = None
@@ -82,6 +85,7 @@ class EventFilter(RowFilter):
     since: int | None = None
     until: int | None = None
     q: str | None = None
+    file: str | None = None
     after: int | None = None  # only rows above this `seq`, so that whoever follows reads only what is new
 
     @property
@@ -131,7 +135,7 @@ def ids(
     session: Session, filter: EventFilter, *, limit: int, before: int | None, budget: SearchBudget | None = None
 ) -> list[int]:
     """The `seq` of the events that are meant, newest first."""
-    columns = _COLUMNS + ("" if filter.state is None else _STATE.format(of=_STATES[filter.state]))
+    columns, asked, meant = _wanted(session, filter)
     held = _held(filter.held)
     newer = "" if filter.after is None else "seq > :after AND "
     few = indexed_events(session, filter.state)
@@ -145,11 +149,11 @@ def ids(
         if not statement:
             return []
     exact = filter.plain or (by_kind and bool(values) and not set(filter.criteria()) - {"held", "type", "source"})
-    keep: Callable[[EventKeys], bool] = anything if exact else filter.keeps  # a merge of kinds gives no other
+    keep: Callable[[EventKeys], bool] = anything if exact else meant  # a merge of kinds gives no other
     over = None if filter.since is None else partial(_older, filter.since - LATE_MS)
-    by = (plainly, filter.keeps) if few or _UNION in statement else None
+    by = (plainly, meant) if few or _UNION in statement else None
     return search(
-        session, statement, _keys, keep, limit, before, over=over, budget=budget, round_damage_by=by, **values
+        session, statement, _keys, keep, limit, before, over=over, budget=budget, round_damage_by=by, **asked, **values
     )
 
 
@@ -157,12 +161,25 @@ def forward(
     session: Session, filter: EventFilter, *, after: int, upto: int, most: int
 ) -> tuple[list[tuple[int, str]], int]:
     """The next events that are meant, oldest first, as seq and name; and the last row that was looked at."""
-    columns = _COLUMNS + ("" if filter.state is None else _STATE.format(of=_STATES[filter.state]))
+    columns, asked, keep = _wanted(session, filter)
     statement = _FORWARD.format(columns=columns, held=_held(filter.held))
-    found, at = onwards(session, statement, _keys, filter.keeps, after=after, upto=upto, most=most)
+    found, at = onwards(session, statement, _keys, keep, after=after, upto=upto, most=most, **asked)
     condition, ids = among(session, found)
     rows = session.rows(f"{EVENT} WHERE e.seq {condition} ORDER BY e.seq", {"ids": ids}) if found else ()
     return [(row.seq, row.name) for row in map(event_row, rows)], at
+
+
+def _wanted(session: Session, filter: EventFilter) -> tuple[str, Mapping[str, object], Callable[[EventKeys], bool]]:
+    """The columns to ask for, the values that they need, and which rows are meant."""
+    of_state = "" if filter.state is None else _STATE.format(of=_STATES[filter.state])
+    if (file := filter.file) is None:
+        return _COLUMNS + of_state, {}, filter.keeps
+    columns = _COLUMNS + (of_state or ", CAST(NULL AS INTEGER)") + candidate_column(session)
+
+    def keep(row: EventKeys) -> bool:
+        return bool(row.may_have_file) and filter.keeps(row) and has_file(session, row.key, file)
+
+    return columns, {"file_part": part_of(file)}, keep
 
 
 def _keys(columns: Columns) -> EventKeys:
