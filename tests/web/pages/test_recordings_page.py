@@ -34,7 +34,7 @@ def test_recordings_are_listed_and_each_has_its_files_and_events(reader: Browser
 
 def test_what_is_missing_is_also_said_where_there_is_no_room_for_its_column(reader: Browser, served: Served) -> None:
     assert served.post(Player().body("RECORD_FAILED", number=9)).status == 200
-    until(lambda: b'<span class="mono quiet narrow">' in reader.get("/recordings").body)
+    until(lambda: b'<span class="mono quiet narrow words">' in reader.get("/recordings").body)
     body = reader.get("/recordings").body.decode()
     assert body.count("recording.started</span>") == body.count("recording.started</td>") == 1
 
