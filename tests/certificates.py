@@ -9,7 +9,7 @@ from pathlib import Path
 
 def certificates(folder: Path, *, separate: bool = False) -> None:
     """ca.pem, cert.pem and key.pem for 127.0.0.1. `separate`: the authority is another than what it vouches for, which some
-    programs insist on."""
+    programs insist on. Both say whose key they have and what it is for, as Python 3.13 insists (RFC 5280, 4.2.1)."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,6 +17,12 @@ def certificates(folder: Path, *, separate: bool = False) -> None:
 
     key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
     signer = ec.generate_private_key(ec.SECP256R1()) if separate else key
+
+    def uses(*, ca: bool) -> x509.KeyUsage:
+        names = "content_commitment key_encipherment data_encipherment key_agreement encipher_only decipher_only"
+        return x509.KeyUsage(
+            digital_signature=True, key_cert_sign=ca, crl_sign=ca, **dict.fromkeys(names.split(), False)
+        )
 
     def issued(name: str, whose: ec.EllipticCurvePrivateKey, *, ca: bool) -> bytes:
         host = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
@@ -29,7 +35,10 @@ def certificates(folder: Path, *, separate: bool = False) -> None:
             .not_valid_before(now - dt.timedelta(days=1))
             .not_valid_after(now + dt.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(uses(ca=ca), critical=True)
             .add_extension(host, critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(whose.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
             .sign(signer, hashes.SHA256())
         )
         return certificate.public_bytes(pem)
