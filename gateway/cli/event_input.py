@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from gateway.cli.invocation import Invocation
+from gateway.cli.output import remark
+from gateway.model import ALARM_SOURCE
 from gateway.text.file_trouble import file_trouble
+from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
     from gateway.model import Event
@@ -61,6 +64,9 @@ def events(
             written = json.loads(_read_file(event_file))
         if source is not None and isinstance(written, dict):
             written = {"source": source, **written}
+        if source is not None and source not in invocation.settings.sources and source != ALARM_SOURCE:
+            sources = list(invocation.settings.sources)
+            remark(f"no source {source!r} is configured, so no such event comes{suggestion(source, sources)}")
         return [event_of(written, **_usual(invocation, written))]
     except UnicodeDecodeError:
         raise click.UsageError(f"{event_file}: not JSON: it is no text in UTF-8") from None

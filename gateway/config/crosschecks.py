@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from typing import Final
@@ -13,12 +14,13 @@ from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, is_nul
 from gateway.config.grammar.settings import RouteSettings, Settings, SourceSettings, TestSettings
 from gateway.extras import missing
 from gateway.fields.hosts import is_loopback
-from gateway.model import ALARM_TYPES, Trust, reached_types
+from gateway.model import ALARM_SOURCE, ALARM_TYPES, Trust, reached_types
 from gateway.text.regular_file import HOW_TO_CLOSE
 
 _LOCAL: Final = ("127.0.0.1", "::1")
 _ODD_ENDS: Final = frozenset("\u201c\u201d\u2018\u2019\xa0\u3000")  # quotes of a text processor, wide blanks
 _UNSEEN: Final = frozenset("\u200b\u2060\ufeff\xad")
+_SHELL: Final = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*|\$\([^()]+\)|%[A-Za-z_][A-Za-z0-9_]*%")
 _COMMAS: Final = frozenset("\uff0c\u3001")
 
 
@@ -229,6 +231,27 @@ def lookalikes(node: YamlNode | None, *, listed: bool = False) -> Iterator[Diagn
                 found=f"the text holds {name}, which is part of the value and means nothing to YAML",
                 hint="delete it, or write the ASCII one; where it is meant, put the whole text in quotes",
             )
+
+
+def unfilled(every: Iterable[Scalar]) -> Iterator[Diagnostic]:
+    """Warning: a text that is a variable of a shell, or of another program's templates, and stands here as it is."""
+    for one in every:
+        if not one.substituted and _SHELL.fullmatch(one.text):
+            yield one.problem(
+                found="the text looks like a variable, but nothing is put in its place: it stands as it is",
+                hint="a variable of the environment is written ${NAME}, a secret's file ${file:/path}",
+            )
+
+
+def event_source(table: Table, test: TestSettings, known: Sequence[str]) -> Iterator[Diagnostic]:
+    """Warning: a test of an event of a source that is not configured: it goes by what no event can be."""
+    name = (test.event or {}).get("source")
+    event = table.entries.get("event")
+    if not isinstance(name, str) or not isinstance(event, Table) or not known:
+        return
+    name = name.removeprefix("/sources/")
+    if name not in known and name != ALARM_SOURCE:
+        yield event.entries["source"].problem(found=f"no source is called {name!r}", hint=near(name, known))
 
 
 def clear_text(root: YamlNode, exposed: bool, scalars: Sequence[Scalar]) -> Iterator[Diagnostic]:

@@ -74,6 +74,10 @@ class Entries(msgspec.Struct):
             self.bounds[name] = self._bounds(table, name, source, sources[name].min_trust)
         return sources
 
+    def bounds_of(self, names: Collection[str]) -> Mapping[str, Mapping[str, Sequence[str]]] | None:
+        """What the events of these sources always are; None: not all of them could be read."""
+        return self.bounds if len(self.bounds) == len(names) else None
+
     def _bounds(self, table: Table, name: str, source: Source, least: Trust) -> Mapping[str, Sequence[str]]:
         nothing: Mapping[str, Sequence[str]] = {}
         claimed = self._ask(
@@ -199,7 +203,8 @@ class Entries(msgspec.Struct):
         if node is None or is_null(node):
             return
         if not isinstance(node, Items):
-            self.validation.problems.append(node.problem(found=describe(node), expected="a list"))
+            hint = "each entry begins with `- `, and its name stands in it" if isinstance(node, Table) else ""
+            self.validation.problems.append(node.problem(found=describe(node), expected="a list", hint=hint))
             return
         for number, item in enumerate(node.items, 1):
             if len(self.validation.problems) > PROBLEMS_SHOWN_MAX:

@@ -121,7 +121,7 @@ class _Loading:
         for _, secret in settings_secrets(settings):
             redaction.learn_secret(secret.reveal())
         self._warnings += crosschecks.clear_text(root, exposed, list(scalars(root)))
-        self._warnings += crosschecks.lookalikes(root)
+        self._warnings += [*crosschecks.lookalikes(root), *crosschecks.unfilled(scalars(root))]
         if self._judge:
             self._hear(entries, settings, root)
         if self._problems and refused is None:
@@ -238,6 +238,7 @@ class _Loading:
         for table, test in tests:
             self._problems += crosschecks.sinks_exist(table, "expect", test.expect, sink_names)
             self._problems += crosschecks.callback_source(table, test, source_names)
+            self._warnings += crosschecks.event_source(table, test, source_names)
         self._warnings += crosschecks.purpose(root, source_names)
         self._warnings += crosschecks.exposure(settings, root)
         sources_table = root.entries.get("sources")
@@ -247,8 +248,7 @@ class _Loading:
             (self._problems if mistaken else self._warnings).append(diagnostic)
         sinks_table = root.entries.get("sinks")
         self._warnings += crosschecks.fetched(settings, sinks_table if isinstance(sinks_table, Table) else None)
-        bounds = entries.bounds if len(entries.bounds) == len(source_names) else None
-        self._warnings += reach(routes, settings, root, bounds)
+        self._warnings += reach(routes, settings, root, entries.bounds_of(source_names))
         return settings, entries
 
     def _where(self, table: Table, route: RouteSettings) -> None:

@@ -114,7 +114,7 @@ def _unmet_together(
         why.append((name, key))
     keys = {key for _, key in why}
     if keys == {"trust"}:
-        takes = ", ".join(f"{name!r} brings {', '.join(bounds[name]['trust'])}" for name in bounds)
+        takes = ", ".join(f"{name!r} brings {', '.join(bounds[name]['trust']) or 'nothing'}" for name in bounds)
         yield _place(table, "trust", None).problem(
             found=f"trust is never {_shown(match['trust'])}", hint=f"the source {takes}"
         )

@@ -31,6 +31,7 @@ from gateway.config.document.nodes import (
     Table,
     YamlNode,
     integer,
+    is_null,
     key_advice,
     real,
     scalars,
@@ -106,6 +107,10 @@ class TypedReader(msgspec.Struct):
 
     def _unknown(self, table: Table, key: str, known: Sequence[str]) -> None:
         shown, hint = shown_key(key), near(key, known)
+        before = list(table.entries)[: list(table.entries).index(key)]
+        above = next((name for name in reversed(before) if name in known and is_null(table.entries[name])), None)
+        if above is not None:  # `match:` with its keys in its own column
+            hint = f"did you mean {table.below(above)}.{shown}? Then it begins further right than `{above}`"
         self.problems.append(
             Diagnostic(
                 file=table.file,

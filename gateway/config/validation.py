@@ -33,7 +33,8 @@ class Validation(msgspec.Struct):
         if node is None or is_null(node):
             place = node or where
             return Table(file=place.file, line=place.line, column=place.column, path=place.path)
-        self.problems.append(node.problem(found=describe(node), expected="a mapping"))
+        hint = "each entry is a key of its own, `name: …`, without `- ` before it" if isinstance(node, Items) else ""
+        self.problems.append(node.problem(found=describe(node), expected="a mapping", hint=hint))
         return None
 
     def model(

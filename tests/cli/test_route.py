@@ -146,3 +146,8 @@ def test_an_event_is_of_the_only_source_or_of_the_one_it_names(odd: Path, cli: C
     assert "from live" in cli("route", "--type", "recording.failed").stdout
     assert "from odd" in cli("route", "--type", "recording.failed", "--source", "odd").stdout
     assert "from odd" in cli("route", "--event", "-", "--source", "odd", input='{"type": "recording.failed"}').stdout
+
+
+def test_a_source_that_is_not_configured_is_told(cli: Cli) -> None:
+    assert "did you mean 'live'?" in cli("route", "--type", "recording.failed", "--source", "lief").stderr
+    assert not cli("route", "--type", "recording.failed", "--source", "live").stderr

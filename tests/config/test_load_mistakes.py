@@ -19,6 +19,19 @@ from tests.config.configs import KEY, Configs, FakeRegistry, FakeSink
 from tests.config.test_load import SINKS, SOURCE
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("sinks:\n  - ops: {type: batching}", "without `- ` before it"),
+        ("routes:\n  all: {to: ops}", "begins with `- `"),
+        ("routes:\n  - match:\n    type: recording.failed\n    to: ops", "did you mean routes.0.match.type?"),
+        ("routes:\n  - to: ops, app", "several stand in brackets: [a, b]"),
+    ],
+)
+def test_a_wrong_shape_says_how_it_is_written(configs: Configs, text: str, wanted: str) -> None:
+    assert any(wanted in str(problem) for problem in configs.problems(text))
+
+
 def test_an_error_reads_like_a_good_compilers(configs: Configs) -> None:
     with pytest.raises(ConfigError) as raised:
         configs.load("server:\n  prot: 80\n")

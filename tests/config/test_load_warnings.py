@@ -26,6 +26,11 @@ from tests.config.test_load import SINKS, SOURCE
         (SINKS + "routes: [{match: {stream: [a，b]}, to: [ops, app]}]", "U+FF0C FULLWIDTH COMMA"),
         (SINKS + "routes: [{match: {stream: “a”}, to: [ops, app]}]", "U+201C LEFT DOUBLE QUOTATION MARK"),
         (SINKS + "routes: [{match: {stream: a\u200b}, to: [ops, app]}]", "U+200B ZERO WIDTH SPACE"),
+        (SINKS + "routes: [{match: {stream: $STREAM}, to: [ops, app]}]", "${NAME}"),
+        ("sources: {a: {type: fake, keys: ['$A_KEY_THAT_NO_SHELL_FILLS_IN_HERE']}}", "looks like a variable"),
+        ("sources: {a: {type: fake, keys: ['%A_KEY_THAT_NO_SHELL_FILLS_IN_HERE%']}}", "looks like a variable"),
+        ("sources: {a: {type: fake, keys: ['$(cat /run/secrets/a/key/of/somebody)']}}", "${file:/path}"),
+        (SINKS + SOURCE + "tests: [{event: {type: recording.failed, source: lief}, expect: []}]", "did you mean live?"),
         (SINKS + "routes: [{where: 'event.data.files[0].size_bytes > 5', to: [ops, app]}]", "has()"),
     ],
 )  # fmt: skip
@@ -33,6 +38,13 @@ def test_what_is_probably_not_meant_is_a_warning(configs: Configs, text: str, wa
     found = configs.load(text).warnings
     assert [one for one in found if warning in str(one)], found
     assert all(one.line for one in found)
+
+
+def test_what_only_begins_like_a_variable_is_no_warning(configs: Configs) -> None:
+    written = SINKS + SOURCE + "routes: [{match: {stream: [$1, 100%, $a-b, '${HOME}', '$${X}']}, to: [ops, app]}]\n"
+    written += "tests: [{event: {type: recording.failed, source: /sources/live}, expect: []}]"
+    found = configs.load(written, environ={"HOME": "$HOME"}).warnings
+    assert not [str(one) for one in found if "variable" in str(one) or "tests" in one.path]
 
 
 def test_what_stands_in_quotes_is_meant(configs: Configs) -> None:

@@ -91,6 +91,7 @@ def test_hints_say_what_to_write_instead() -> None:
     assert "spaces" in refused("a:\n\tb: 1")[0].hint
     assert "quotes" in refused("a: b: c")[0].hint
     assert "line 1" in refused("a: 1\na: 2")[0].hint
+    assert "line 2 has none" in refused("a:\n  type:console\n  b: 1")[0].hint
 
 
 @pytest.mark.parametrize("source", ["a: 1".encode("utf-16"), b"a: \xff", b"x: 1\na: \xc0\xaf"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, shown_
 DOCUMENT_BYTES_MAX: Final = 1024 * 1024  # bytes
 DOCUMENT_DEPTH_MAX: Final = 32
 KEY_CHARS_MAX: Final = 256
+_COLON_ALONE: Final = re.compile(r"\s*(- +)?[A-Za-z_][\w-]*:[^\s/]")  # `type:console`
 _LOADER: Final[type[yaml.SafeLoader]] = getattr(
     yaml, "CSafeLoader", yaml.SafeLoader
 )  # libyaml is six times faster where it is there
@@ -148,6 +150,10 @@ class _Composer:
                 f"look at the indentation: this line begins in column {len(there) - len(there.lstrip()) + 1}, and keys of one "
                 "mapping begin in the same column, those inside it further right"
             )
+        elif (
+            "mapping values" in problem and line and _COLON_ALONE.match(lines[line - 1]) and ": " not in lines[line - 1]
+        ):
+            hint = f"a colon ends a key only with a blank behind it: line {line} has none"
         elif "mapping values" in problem:
             hint = 'put quotes around a text that holds ": "'
         else:

@@ -24,7 +24,8 @@ def is_name(text: str) -> bool:
 
 def _name(text: str) -> str:
     if not is_name(text):
-        raise PydanticCustomError("name", NAME_TEXT)
+        is_list = "," in text and all(is_name(one.strip()) for one in text.split(","))
+        raise PydanticCustomError("name", "one name; several stand in brackets: [a, b]" if is_list else NAME_TEXT)
     return text
 
 
