@@ -18,7 +18,7 @@ from gateway.where import check_where, compile_where
 PAGE = (Path(__file__).resolve().parent.parent.parent / "docs/routing.md").read_text()
 BASE = """version: 1
 store: sqlite:///gateway.db
-sources: {live: {type: huawei-live, keys: [0123456789abcdef0123456789abcdef]}}
+sources: {live: {type: huawei-live, keys: [0123456789abcdef0123456789abcdef], domains: [push.example.com], apps: [live]}}
 sinks: {app: {type: console}, ops: {type: console}}
 """
 
