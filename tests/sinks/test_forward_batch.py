@@ -131,6 +131,27 @@ async def test_whoever_a_list_does_not_name_is_tried_again(listed: object, kind:
     assert all(isinstance(one, Retry) and not one.service for one in given)
 
 
+@pytest.mark.parametrize("cut", [b'"outcome"', b'"id"', b"}]}"], ids=["an outcome", "an id", "its end"])
+async def test_a_list_that_cannot_be_read_delivers_nobody(cut: bytes) -> None:
+    batch = some(2)
+    whole = answer([entry(one, "retry") for one in batch])
+    for body in (whole.body[: whole.body.index(cut)], b'{"results":' + b"[" * 5000 + b"]" * 5000 + b"}"):
+        given = await results(Reply(body=body, headers=whole.headers), batch)
+        assert [one.detail.partition(", ")[2] for one in given] == ["but its list cannot be read"] * 2
+        assert all(isinstance(one, Retry) for one in given)
+
+
+@pytest.mark.parametrize("said", [("delivered", "refused"), ("retry", "delivered"), ("refused", "delivered")], ids=str)
+async def test_who_is_listed_with_two_outcomes_is_tried_again(said: tuple[str, str]) -> None:
+    one, other = some(2)
+    given = await results(
+        answer([*(entry(one, outcome) for outcome in said), entry(other), entry(other)]), [one, other]
+    )
+    assert isinstance(given[0], Retry)
+    assert "several outcomes" in given[0].detail
+    assert given[1] == "HTTP 200", "the same twice is no contradiction"
+
+
 @pytest.mark.parametrize("outcome", [None, "", "ok", "DELIVERED", 200, True, [], {}])
 async def test_an_outcome_that_is_unknown_is_tried_again(outcome: Any) -> None:
     [one] = some(1)

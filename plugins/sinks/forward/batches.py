@@ -14,6 +14,7 @@ BATCHED: Final = "application/cloudevents-batch+json"
 ID_PREFIX: Final = "batch_"
 FRAME_BYTES: Final = len(b"[]")
 ANSWER_BYTES_EACH: Final = 1024  # of an answer, for each event in the request
+_LIST: Final = b'"results"'
 DETAIL_CHARS_MAX: Final = 200  # characters of what the receiver says of one
 
 
@@ -47,13 +48,17 @@ def batch_id(events: Sequence[Event]) -> str:
 
 def results_of(answer: Answer, deliveries: Sequence[Delivery], receipt: str) -> list[DeliveryResult]:
     """What a 2xx says: `{"results": [{"source": …, "id": …, "outcome": "delivered" | "retry" | "refused"}]}` speaks of each,
-    everything else of all of them together. Whoever is not in the list is tried again; who is not in the batch is ignored.
+    everything else of all of them together. Whoever is not in the list, or in it with two outcomes, is tried again; who is
+    not in the batch is ignored.
     """
     listed = _listed(answer)
     if listed is None:
         return [receipt] * len(deliveries)
-    said = {(_source(entry.get("source")), entry.get("id")): entry for entry in listed if _names(entry)}
-    return [_result(said.get((delivery.event.source, delivery.event.ref)), answer, receipt) for delivery in deliveries]
+    entries_of: dict[tuple[str, object], list[dict[str, object]]] = {}
+    for entry in listed:
+        if _names(entry):
+            entries_of.setdefault((_source(entry.get("source")), entry.get("id")), []).append(entry)
+    return [_result(entries_of.get((one.event.source, one.event.ref), []), answer, receipt) for one in deliveries]
 
 
 def _listed(answer: Answer) -> list[object] | None:
@@ -67,6 +72,10 @@ def _listed(answer: Answer) -> list[object] | None:
     try:
         document = json.loads(answer.body)
     except (ValueError, RecursionError):
+        if _LIST in answer.body:  # it spoke of each, and nobody knows what it said
+            raise Retry(
+                f"HTTP {answer.status} from {answer.origin}, but its list cannot be read", status=answer.status
+            ) from None
         return None
     listed = document.get("results") if isinstance(document, dict) else None
     return listed if isinstance(listed, list) else None
@@ -80,11 +89,14 @@ def _source(text: object) -> str:
     return str(text).removeprefix(SOURCE_PREFIX)
 
 
-def _result(entry: dict[str, object] | None, answer: Answer, receipt: str) -> DeliveryResult:
+def _result(entries: Sequence[dict[str, object]], answer: Answer, receipt: str) -> DeliveryResult:
     where, status = f"HTTP {answer.status} from {answer.origin}", answer.status
-    if entry is None:
+    if not entries:
         return Retry(f"{where}: its list does not name this event", status=status)
+    entry = entries[0]
     outcome, said = entry.get("outcome"), entry.get("detail")
+    if any(other.get("outcome") != outcome for other in entries):
+        return Retry(f"{where}: its list has several outcomes for this event", status=status)
     detail = f"{where}: {said[:DETAIL_CHARS_MAX] if isinstance(said, str) and said else 'its list says so'}"
     if outcome == "delivered":
         return receipt
