@@ -36,8 +36,8 @@ async def archive_file(job: FileJob) -> Copied:
 
 async def _placed(job: FileJob) -> Copied | None:
     """What an attempt before this had put, and could not say any more."""
-    placing = job.memo.get("placing")
-    if not isinstance(placing, Mapping) or not isinstance(key := placing.get("key"), str):
+    placing, key = job.memo.get("placing"), _placing_key(job)
+    if not isinstance(placing, Mapping) or key is None:
         return None
     sha256, size = placing.get("sha256"), placing.get("size")
     there = await job.shop.storage.head(key, hashed=sha256 is not None)
@@ -46,22 +46,32 @@ async def _placed(job: FileJob) -> Copied | None:
     return Copied(key, there.size_bytes, sha256, placing.get("etag"), placing.get("type"))
 
 
+def _placing_key(job: FileJob) -> str | None:
+    placing = job.memo.get("placing")
+    key = placing.get("key") if isinstance(placing, Mapping) else None
+    return key if isinstance(key, str) else None
+
+
 async def _place(job: FileJob, fetched: Fetched) -> Copied:
     """Under the first key where nothing else lies. Raises Refused where too many others do."""
     size, sha256, version = fetched.size_bytes, fetched.sha256, fetched.version
+    before = _placing_key(job)
     for key in job.candidates():
         async with job.lock(key):
             there = None if job.shop.options.overwrite else await job.shop.storage.head(key)
-            ours = there is not None and there.size_bytes == size and await _is_same(job, key, sha256)
+            # one of another size is ours only where an attempt before this one put it, and the store kept a part of it
+            near = there is not None and (there.size_bytes == size or key == before)
+            ours = near and await _is_same(job, key, sha256)
             if there is not None and not ours:
                 continue
-            if not ours:
+            kept = ours and there is not None and there.size_bytes == size
+            if not kept:
                 await _say_placing(job, key, size, sha256, version)
                 await job.put(
                     key, fetched.path, size=size, media_type=media_type_of_key(key), sha256=sha256, remembered=True
                 )
                 await _check_it_is_there(job, key, size)
-            return Copied(key, size, sha256, version.etag, version.media_type, text="there already" * ours)
+            return Copied(key, size, sha256, version.etag, version.media_type, text="there already" * kept)
     raise _no_name(job)
 
 

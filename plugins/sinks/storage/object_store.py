@@ -29,6 +29,16 @@ LETTING_GO_SECONDS: Final = 0.05
 """In which the library's threads let go of a call's last objects: an interpreter that ends before that is aborted (seen)."""
 _TRIES: Final = re.compile(r"Error performing ([A-Z]{3,7}) … in .{1,120}? - (?:HTTP error: )?")
 _SYSTEM: Final = re.compile(r'message: "([A-Za-z ]{3,60})"')
+_CERTIFICATE: Final = re.compile(r"InvalidCertificate\(\s*([A-Za-z]{3,40})")
+_NOT_ACCEPTED: Final = {
+    "Expired": "it has expired",
+    "NotValidYet": "it is not valid yet",
+    "NotValidForName": "it is for another name",
+    "UnknownIssuer": "its authority is not known here; name it in `ca`",
+    "BadSignature": "another authority than that of `ca` signed it",
+    "Revoked": "it was revoked",
+}
+_NO_TLS: Final = "InvalidContentType"
 
 
 class ObjectStore:
@@ -57,14 +67,19 @@ class ObjectStore:
 
         try:
             if not hashed:
-                meta = await obstore.head_async(store, key)
-                return Stored(meta["size"], None, meta["e_tag"])
-            answer = await obstore.get_async(store, key, options={"head": True})
-            return Stored(answer.meta["size"], _metadata(answer.attributes), answer.meta["e_tag"])
+                meta, sha256 = await obstore.head_async(store, key), None
+            else:
+                answer = await obstore.get_async(store, key, options={"head": True})
+                meta, sha256 = answer.meta, _metadata(answer.attributes)
         except (NotFoundError, FileNotFoundError):
             return None
         except Exception as error:
             raise self._failure(error) from None
+        if meta["e_tag"] is None:  # a page that is there whatever is asked for, and every name would count as taken
+            raise Unavailable(
+                f"{self._options.to}: what answers gives no ETag, so it is no object store: see `endpoint`"
+            )
+        return Stored(meta["size"], sha256, meta["e_tag"])
 
     async def put(
         self,
@@ -177,4 +192,9 @@ def _words(error: Exception) -> str:
     words = _TRIES.sub(r"\1: ", _ADDRESS.sub("…", first))
     if system := _SYSTEM.search(insides):
         words += f" ({system[1].lower()})"
+    if certificate := _CERTIFICATE.search(insides):
+        kind = certificate[1].removesuffix("Context")
+        words += f" (its TLS certificate is not accepted: {_NOT_ACCEPTED.get(kind, kind)})"
+    elif _NO_TLS in insides:
+        words += " (what answers there does not speak TLS)"
     return redact(" ".join(words.split()))[:300]
