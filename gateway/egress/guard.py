@@ -61,7 +61,7 @@ class AddressGuard:
             raise Forbidden("only http and https URLs may be called")
         if url.userinfo:
             raise Forbidden("a URL with user-info may not be called")
-        port = url.port or (443 if url.scheme == "https" else 80)
+        port = (443 if url.scheme == "https" else 80) if url.port is None else url.port
         if port < 1024 and port not in {80, 443}:
             raise Forbidden(f"port {port} may not be called; 80, 443 and 1024 or above may")
         if not url.host:

@@ -117,6 +117,8 @@ def test_what_is_allowed_by_name_passes_in_every_spelling() -> None:
         ("ftp://8.8.8.8/", "only http and https"),
         ("http://u@8.8.8.8/", "user-info"),
         ("http://8.8.8.8:22/", "port 22"),
+        ("http://8.8.8.8:0/", "port 0"),
+        ("https://a.example:0/", "port 0"),
         ("http:///x", "no host"),
         ("http://10.0.0.1/", "not a public"),
         ("http://[::1]:8080/", "not a public"),
