@@ -47,6 +47,19 @@ async def test_without_memory_whoever_waits_is_told_and_the_writer_goes_on(
     assert store.healthy()
 
 
+async def test_without_memory_nothing_is_refused_for_ever(store: Store) -> None:
+    await store.ping()
+
+    def begun(_: Bulk) -> None:
+        raise MemoryError
+
+    with pytest.raises(StoreUnavailable):
+        await store.write(begun)
+    [accepted] = await store.accept([new(1)])
+    assert accepted.new
+    assert store.healthy()
+
+
 async def test_a_transaction_that_could_not_be_rolled_back_takes_in_nothing_that_comes_later(
     store: Store, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -286,7 +286,7 @@ class Writer:
 
 
 def _trouble(session: Bulk, error: BaseException) -> Trouble:
-    if isinstance(error, StoreFileGone):
+    if isinstance(error, StoreFileGone | MemoryError):  # too little memory now says nothing of an item
         return Trouble.STORE
     return Trouble.BUG if isinstance(error, StoreError) else session.trouble(error)
 
