@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
@@ -36,6 +37,10 @@ ALARM_BOUNDS: Final[SourceBounds] = {
     **dict.fromkeys(("domain", "app", "stream", "format", "project_id"), ()),
 }
 _WILD: Final = frozenset("*?[")
+_IN_BRACKETS: Final = re.compile(r"\[[^\]]*\]")
+_REGULAR: Final = re.compile(
+    r"^\^|\$$|\\[dws.]|^\.\*|[-_/]\.[*+]|\[[^\]]*\][+{]|\([^)]*\|[^)]*\)"
+)  # of a regular expression, not a glob
 _SHOWN_MAX: Final = 8  # values that a hint lists
 
 
@@ -89,6 +94,10 @@ def _unmet(table: Table, route: RouteSettings, bounds: Mapping[str, SourceBounds
     for key, globs in route.match.items():
         for number, glob in enumerate(globs):
             values = known.get(key, ())
+            if odd := _odd(key, glob):
+                yield _place(table, key, number).problem(found=f"{key} is compared with {glob!r} as a glob", hint=odd)
+                alone = True
+                continue
             if values and not any(fnmatchcase(value, glob) for value in values):
                 hint = (near(glob, values) if not set(glob) & _WILD else "") or "known are: " + ", ".join(values)
             elif key == "format" and glob != glob.lower():
@@ -146,6 +155,17 @@ def _meets(bounds: SourceBounds, key: str, globs: Sequence[str]) -> bool:
         for value in bounds[key]
         for glob in globs
     )
+
+
+def _odd(key: str, glob: str) -> str:
+    """What to write instead of a glob that was meant for a list, or for a regular expression; empty: it is a glob."""
+    if "," in _IN_BRACKETS.sub("", glob):
+        return f"a comma is a part of it; several are a list: [{', '.join(one.strip() for one in glob.split(','))}]"
+    if _REGULAR.search(glob) and key != "type":
+        return (
+            "`*` alone is any text; a regular expression goes into `where`: event.data.stream.matches('^vip-[0-9]+$')"
+        )
+    return ""
 
 
 # -- what an earlier route takes away

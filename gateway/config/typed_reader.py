@@ -31,7 +31,6 @@ from gateway.config.document.nodes import (
     Table,
     YamlNode,
     integer,
-    is_null,
     key_advice,
     real,
     scalars,
@@ -40,7 +39,15 @@ from gateway.config.document.nodes import (
     untyped,
 )
 from gateway.config.document.placeholders import stand_in
+from gateway.config.grammar.delivery import DeliverySettings
+from gateway.config.grammar.routes import MatchSettings
 from gateway.text.secret import Secret
+
+_OF_A_SECTION: Final = {
+    "match": frozenset(MatchSettings.model_fields),
+    "delivery": frozenset(DeliverySettings.model_fields),
+}
+"""Keys that people write beside these two and not below them."""
 
 
 class _Unreadable:
@@ -107,10 +114,9 @@ class TypedReader(msgspec.Struct):
 
     def _unknown(self, table: Table, key: str, known: Sequence[str]) -> None:
         shown, hint = shown_key(key), near(key, known)
-        before = list(table.entries)[: list(table.entries).index(key)]
-        above = next((name for name in reversed(before) if name in known and is_null(table.entries[name])), None)
-        if above is not None:  # `match:` with its keys in its own column
-            hint = f"did you mean {table.below(above)}.{shown}? Then it begins further right than `{above}`"
+        section = next((name for name in _OF_A_SECTION if name in known and key in _OF_A_SECTION[name]), None)
+        if section is not None:
+            hint = f"did you mean {table.below(section)}.{shown}? It stands below `{section}`, further right"
         self.problems.append(
             Diagnostic(
                 file=table.file,

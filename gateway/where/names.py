@@ -111,6 +111,8 @@ class _ShapeReader:
         if node.word not in _TYPE_NAMES:
             path = next(iter(_paths(names.get("event"), node.word)), "")
             advice = f"did you mean event.{path}?" if path else suggestion(node.word, names)[2:]
+            if advice.startswith("there are"):
+                advice += f"; a text stands in quotes: '{node.word}'"
             self._wrong(f"there is no name {node.word!r}", advice, node)
         return None
 

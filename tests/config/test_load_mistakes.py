@@ -25,6 +25,9 @@ from tests.config.test_load import SINKS, SOURCE
         ("sinks:\n  - ops: {type: batching}", "without `- ` before it"),
         ("routes:\n  all: {to: ops}", "begins with `- `"),
         ("routes:\n  - match:\n    type: recording.failed\n    to: ops", "did you mean routes.0.match.type?"),
+        ("routes: [{type: recording.failed, to: ops}]", "did you mean routes.0.match.type?"),
+        ("sinks: {ops: {type: batching, timeout: 5s}}", "did you mean sinks.ops.delivery.timeout?"),
+        ("routes: [{where: event.data.stream == main, to: ops}]", "a text stands in quotes: 'main'"),
         ("routes:\n  - to: ops, app", "several stand in brackets: [a, b]"),
     ],
 )

@@ -69,6 +69,29 @@ def test_a_route_that_some_event_may_match_is_no_warning(tmp_path: Path, sources
     assert _said(tmp_path, sources, f"{{match: {{{match}}}, to: ops}}") == []
 
 
+@pytest.mark.parametrize(
+    ("match", "wanted"),
+    [
+        ("stream: '^vip-.*$'", "event.data.stream.matches"),
+        ("stream: 'vip-.*'", "`*` alone is any text"),
+        ("stream: 'vip-[0-9]+'", "a regular expression goes into `where`"),
+        ("stream: '(vip|main)'", "a regular expression goes into `where`"),
+        ("stream: 'a, b'", "several are a list: [a, b]"),
+        ("type: 'recording.failed, recording.ended'", "several are a list: [recording.failed, recording.ended]"),
+    ],
+)
+def test_a_glob_that_was_meant_as_something_else_is_told(tmp_path: Path, match: str, wanted: str) -> None:
+    (said,) = _said(tmp_path, [_ANY], f"{{match: {{{match}}}, to: ops}}")
+    assert wanted in said
+
+
+@pytest.mark.parametrize(
+    "stream", ["vip-*", "v1.*", "a.b-*", "[a,b]*", "x[0-9]", "(live)", "a+b", "100$-x", "a?b", "[[]1]*", "-*.-"]
+)
+def test_a_glob_that_may_be_meant_is_no_warning(tmp_path: Path, stream: str) -> None:
+    assert _said(tmp_path, [_ANY], f"{{match: {{stream: '{stream}'}}, to: ops}}") == []
+
+
 def test_what_a_watch_makes_may_be_routed(tmp_path: Path) -> None:
     rule = "watch: [{name: a, when: {type: recording.started}, expect: recording.ended, within: 1h}]"
     assert _said(tmp_path, [_LIVE], "{match: {type: recording.overdue}, to: ops}", more=rule) == []
