@@ -26,6 +26,14 @@ def test_every_command_and_option_is_documented() -> None:
                 assert all(f"`{opt}`" in section for opt in parameter.opts), f"{name} {parameter.opts}"
 
 
+def test_what_may_be_left_out_stands_in_brackets() -> None:
+    for name, command in commands().items():
+        for parameter in command.params:
+            if isinstance(parameter, click.Argument):
+                shown = parameter.make_metavar(click.Context(command))
+                assert shown.startswith("[") is not parameter.required, f"{name} {shown}"
+
+
 EXAMPLES = [line for block in re.findall(r"^ *```sh\n(.*?)```", TEXT, flags=re.M | re.S) for line in block.splitlines()
             if line.strip().startswith("gateway ")]  # fmt: skip
 

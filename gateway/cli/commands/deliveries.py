@@ -126,7 +126,7 @@ def _chosen_by(command: Callable[..., object]) -> Callable[..., object]:
         shell_complete=names("sinks"),
         help="All of this sink, also of one not configured any more.",
     )(command)
-    return click.argument("ids", metavar="ID...", nargs=-1, type=int)(command)
+    return click.argument("ids", metavar="[ID...]", nargs=-1, type=int)(command)
 
 
 @command.command()

@@ -101,7 +101,7 @@ def show(invocation: Invocation, id: int, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("ids", metavar="ID...", nargs=-1, type=int)
+@click.argument("ids", metavar="[ID...]", nargs=-1, type=int)
 @click.option(
     "--source",
     metavar="NAME",

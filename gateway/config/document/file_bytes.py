@@ -17,7 +17,8 @@ def read_bounded(path: Path) -> tuple[bytes, bool]:
         with open_regular(path) as opened:
             return opened.read(DOCUMENT_BYTES_MAX + 1), exposed_to_others(opened)
     except NotRegular:
-        raise ConfigError([Diagnostic(file=str(path), found="not a regular file", expected="a YAML file")]) from None
+        found = "a folder" if path.is_dir() else "not a regular file"
+        raise ConfigError([Diagnostic(file=str(path), found=found, expected="a YAML file")]) from None
     except OSError as error:
         raise ConfigError(
             [
