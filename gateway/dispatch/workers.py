@@ -80,7 +80,7 @@ class WorkerPool:
         now = asyncio.get_running_loop().time()
         lost = []
         for worker, dispatch in list(self._busy.items()):
-            if worker.done() or now - dispatch.since > timeout + CANCELLED_SECONDS_MAX:
+            if worker.done() or _is_stuck(dispatch, now, timeout):
                 del self._busy[worker]
                 worker.cancel()
                 lost.append(dispatch)
@@ -145,3 +145,12 @@ class WorkerPool:
                 self._busy.pop(me, None)
             if me not in self._workers:
                 return  # given up meanwhile: another has its place
+
+
+def _is_stuck(dispatch: Dispatch, now: float, timeout: float) -> bool:
+    """Whether its plugin went on after it was cancelled. Where the process stood still, it is about to be: that is no fault of
+    the plugin's."""
+    silence = dispatch.silence
+    if silence is not None and (silence.expired or silence.runs):
+        return silence.expired and now - silence.at > CANCELLED_SECONDS_MAX
+    return now - dispatch.since > timeout + CANCELLED_SECONDS_MAX

@@ -62,6 +62,7 @@ class TimeLimits:
                 self._timer = self._loop.call_at(limit.at, self._cut_off)
                 return
             del self.running[limit]
+            limit.at = now  # where the process stood still that is much later
             limit.expire()
 
 
@@ -71,7 +72,7 @@ class TimeLimit(msgspec.Struct, eq=False):
     limits: TimeLimits
     task: asyncio.Task[object]
     cancelling: int
-    at: float  # when it comes due, in the loop's seconds
+    at: float  # when it comes due, in the loop's seconds; once it has, when it cut off
     expired: bool = False
 
     def __enter__(self) -> Self:
@@ -86,6 +87,11 @@ class TimeLimit(msgspec.Struct, eq=False):
             limits.rest()
         if self.expired and self.task.uncancel() <= self.cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
+
+    @property
+    def runs(self) -> bool:
+        """Whether it may still cut off."""
+        return self in self.limits.running
 
     def expire(self) -> None:
         """The time is over: cancel what it bounds."""

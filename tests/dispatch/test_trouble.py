@@ -11,8 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.dispatch import deliverer, workers
+from gateway.dispatch.leased_delivery import Dispatch
 from gateway.model import Delivery
 from gateway.plugin.hookspecs import hookimpl
+from gateway.runtime.time_limits import TimeLimits
 from tests.patience import PATIENCE_S, eventually
 
 from .conftest import Build, Scripted, event, forever, policy
@@ -107,6 +109,33 @@ async def test_a_sink_that_swallows_its_cancellation_loses_its_worker_and_its_wo
     await house.calm()
     assert house.rows("state", "id < 3") == ["waiting"] * 2  # what they said at last was not heard
     assert house.attempts() == ["retry", "retry", "delivered"]
+
+
+async def test_a_process_that_stood_still_does_not_blame_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped for a minute (SIGSTOP, a laptop's lid), it looks at its workers before it cancelled any."""
+    monkeypatch.setattr(workers, "CANCELLED_SECONDS_MAX", 0.01)
+    pool, limits, ends = workers.WorkerPool("app", 1), TimeLimits(0.02), list[str]()
+    under_way = asyncio.Event()
+
+    async def carry(dispatch: Dispatch) -> None:
+        try:
+            with limits.limited() as silence:
+                dispatch.bounded_by(silence)
+                under_way.set()
+                await asyncio.Event().wait()
+        except TimeoutError:
+            ends.append("timeout")
+
+    pool.serve(carry, lambda waiting: waiting.popleft(), lambda _: True)
+    pool.start()
+    pool.add(Dispatch([]))
+    await under_way.wait()
+    until = time.monotonic() + 0.1
+    while time.monotonic() < until:  # nothing of the loop runs
+        pass
+    assert pool.replace_stuck(0.02) == []
+    await eventually(lambda: pool.replace_stuck(0.02) == [] and ends == ["timeout"])
+    assert await pool.drain(PATIENCE_S) == []
 
 
 async def test_the_end_does_not_wait_for_a_sink_that_swallows_its_cancellation(
