@@ -24,11 +24,13 @@ NOTHING_SEEN: Final = FileVersion()
 
 @dataclass(frozen=True)
 class FileLink:
-    """An address to fetch from. `ends`: when it does. `address` gives it signed, for private objects; each time anew."""
+    """An address to fetch from. `ends`: when it does. `address` gives it signed, for private objects; each time anew. `least`:
+    the bytes that have to come where only the end of the connection says that these were all."""
 
     url: str
     ends: datetime | None = None
     address: Callable[[], Awaitable[str]] | None = None
+    least: int | None = None
 
 
 @dataclass
@@ -133,6 +135,11 @@ class Fetcher:
                     await self._bandwidth.spend(len(chunk))
                     yield chunk
                     patience.restart()
+            if end is None and place.offset < (link.least or 0) and "transfer-encoding" not in stream.headers:
+                raise Retry(
+                    f"{stream.origin}: {place.offset} bytes came before the connection ended, which nobody said would be all, "
+                    f"and the callback says {link.least}"
+                )
 
 
 class _Patience:

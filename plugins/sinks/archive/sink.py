@@ -45,6 +45,9 @@ from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.storage import FileStorage
 
 FILES_MAX: Final = 100  # of one event, because the memo and the event that follows have room for so many
+CUT_ATTEMPTS_MAX: Final = (
+    3  # that wait for more where an answer may have been cut; then the callback is taken to be wrong
+)
 
 
 class Archive(Sink):
@@ -123,7 +126,7 @@ class Archive(Sink):
                 file,
                 number,
                 name,
-                self._link(file, url, event.trust),
+                self._link(file, url, delivery),
                 progress.memo_of(number),
             )
             for number, (file, name) in enumerate(
@@ -133,11 +136,13 @@ class Archive(Sink):
         ]
         return sorted(jobs, key=lambda job: math.inf if job.link.ends is None else job.link.ends.timestamp())
 
-    def _link(self, file: File, url: str, trust: Trust) -> FileLink:
-        private = private_object(file.download_url or "", trust, self.options.private)
+    def _link(self, file: File, url: str, delivery: Delivery) -> FileLink:
+        patient = self.options.verify == "size" and delivery.attempt <= CUT_ATTEMPTS_MAX
+        least = file.size_bytes if patient else None
+        private = private_object(file.download_url or "", delivery.event.trust, self.options.private)
         if private is None:
-            return FileLink(url, file.expires_at)
-        return FileLink(url, None, partial(signed_address, *private))
+            return FileLink(url, file.expires_at, least=least)
+        return FileLink(url, None, partial(signed_address, *private), least)
 
     @functools.cached_property
     def _template(self) -> KeyTemplate:
