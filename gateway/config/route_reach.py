@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from gateway.config.document.diagnostics import Diagnostic, near
-from gateway.config.document.nodes import Items, Table, YamlNode, is_null
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, is_null
 from gateway.config.grammar.settings import RouteSettings, Settings
 from gateway.model import (
     ALARM_SOURCE,
@@ -55,6 +55,7 @@ def reach(
     watched = WATCH_TYPES if settings.watch else ()
     bounds = bounds and {name: _with_types(one, watched) for name, one in bounds.items()}
     for number, (table, route) in enumerate(routes):
+        yield from _unconditional(table, route)
         unmet = list(_unmet(table, route, bounds))
         yield from unmet
         before = next((one for _, one in routes[:number] if one.stop and _covers(one, route, bounds)), None)
@@ -72,6 +73,21 @@ def reach(
             yield sinks.key(name).problem(
                 found=f"no route names the sink {name!r}", hint="add it to the `to` of a route"
             )
+
+
+def _unconditional(table: Table, route: RouteSettings) -> Iterator[Diagnostic]:
+    """A condition that is written down and is none."""
+    match = table.entries.get("match")
+    if isinstance(match, Table) and not match.entries:
+        yield match.problem(
+            found="`match` holds no condition, so every event fits", hint="leave it out where that is meant"
+        )
+    if route.where is not None and "event" not in route.where and not _placeholder(table.entries.get("where")):
+        yield table.entries["where"].problem(found="`where` asks nothing of the event: it says the same of each")
+
+
+def _placeholder(node: YamlNode | None) -> bool:
+    return isinstance(node, Scalar) and node.placeholder
 
 
 # -- what no event has

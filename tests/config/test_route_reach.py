@@ -70,6 +70,19 @@ def test_a_route_that_some_event_may_match_is_no_warning(tmp_path: Path, sources
 
 
 @pytest.mark.parametrize(
+    ("route", "wanted"),
+    [
+        ("match: {}", "`match` holds no condition, so every event fits"),
+        ("where: 'false'", "`where` asks nothing of the event"),
+        ("match: {stream: x}, where: '1 == 1'", "`where` asks nothing of the event"),
+    ],
+)
+def test_a_condition_that_is_none_is_told(tmp_path: Path, route: str, wanted: str) -> None:
+    (said,) = _said(tmp_path, [_ANY], f"{{{route}, to: ops}}")
+    assert wanted in said
+
+
+@pytest.mark.parametrize(
     ("match", "wanted"),
     [
         ("stream: '^vip-.*$'", "event.data.stream.matches"),
