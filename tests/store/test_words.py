@@ -211,3 +211,24 @@ async def test_a_second_gateway_says_at_once_that_it_waits_and_for_whom(tmp_path
         await Store(url).open(lock_wait=0)
     assert not lines
     await first.close()
+
+
+@pytest.mark.parametrize("ending", ["emptied", "deleted", "whole", "first"])
+async def test_a_store_that_begins_anew_where_one_was_says_so(ending: str, tmp_path: Path) -> None:
+    """All that was in it is gone, and nothing else would tell."""
+    file = tmp_path / "g.db"
+    if ending != "first":
+        store = Store(f"sqlite:///{file}")
+        await store.open()
+        await store.close()
+    if ending == "emptied":
+        os.truncate(file, 0)
+    elif ending == "deleted":
+        file.unlink()
+    store = Store(f"sqlite:///{file}")
+    with structlog.testing.capture_logs() as lines:
+        await store.open()
+    await store.close()
+    told = [line for line in lines if line["event"] == "store_made_anew"]
+    assert len(told) == (ending in ("emptied", "deleted"))
+    assert all("bring back a copy" in line["reason"] for line in told)

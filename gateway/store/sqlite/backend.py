@@ -6,10 +6,11 @@ from asyncio import Future
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from gateway.errors import StoreFileGone
 from gateway.runtime.clock import Clock
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine import cipher_keys
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.cipher import Cipher
@@ -28,7 +29,12 @@ from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
 from gateway.text.store_address import StoreAddress
 
+log = import_structlog().get_logger("gateway.store")
 T = TypeVar("T")
+_EMPTIED: Final = (
+    "a gateway has used this store before (its lock file is there), and now its file is empty or gone: if nobody meant that, "
+    "stop the gateway and bring back a copy"
+)
 
 
 class SqliteBackend:
@@ -59,6 +65,8 @@ class SqliteBackend:
         self._lock.free()
 
     def prepare(self) -> Bulk:
+        if self._lock.used_before and not _has_bytes(self._path):
+            log.warning("store_made_anew", store=self.address.shown, reason=_EMPTIED)
         make_file(self._path)
         session = self.connect()
         try:
@@ -163,3 +171,10 @@ class DataVersion:
                 if one.at is not None and one.at <= now:
                     self._wake(one.sink)
         return changed
+
+
+def _has_bytes(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:  # whoever opens it says what is wrong
+        return False

@@ -51,6 +51,7 @@ class OwnerLock:
         self._store = store
         self._path = store.with_name(store.name + ".lock")
         self._handle: int | None = None
+        self.used_before = False  # once it is taken: whether a gateway had it before this one
 
     async def acquire(self, wait: float) -> None:
         """Take the lock, waiting up to `wait` seconds. Raises StoreInUse, naming the holder, and StoreUnavailable."""
@@ -82,6 +83,7 @@ class OwnerLock:
             os.close(handle)
             return False
         self._handle = handle
+        self.used_before = os.fstat(handle).st_size > 0
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"pid {os.getpid()}, since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode(), 0)
         return True
