@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import stat
 import sys
 
 _CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -50,9 +51,18 @@ def _give_up_answering() -> None:
         os.close(nowhere)
 
 
+def _require_no_pipe(variable: str) -> None:
+    """Libraries read what it names while they are imported, and would wait for a pipe without end."""
+    with contextlib.suppress(OSError, ValueError):
+        if stat.S_ISFIFO(os.stat(os.environ.get(variable, "")).st_mode):
+            print(f"Error: {variable} names a pipe: let it name a regular file, or unset it", file=sys.stderr)
+            sys.exit(2)
+
+
 def _run_command() -> None:
     arguments = sys.argv[1:]
     os.environ.pop("SSLKEYLOGFILE", None)  # because every library that opens a connection would write its keys there
+    _require_no_pipe("SSL_CERT_FILE")
     # because containers ask every few seconds, and click alone would double what that costs
     if arguments[:1] == ["health"] and "--help" not in arguments:
         from gateway.cli.health import health_main

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import ssl
 import subprocess
 import sys
@@ -61,3 +62,17 @@ except SystemExit:
         timeout=PATIENCE_S,
     )
     assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
+
+
+def test_the_command_line_waits_for_no_pipe_in_the_place_of_the_machines_authorities(tmp_path: Path) -> None:
+    """aiohttp reads it while it is imported, in a thread that would never end."""
+    os.mkfifo(tmp_path / "pipe.pem")
+    done = subprocess.run(
+        [sys.executable, "-c", "import gateway.cli; gateway.cli.main()", "check"],
+        env={"SSL_CERT_FILE": str(tmp_path / "pipe.pem"), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: SSL_CERT_FILE names a pipe: let it name a regular file, or unset it\n"
