@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,16 @@ def test_killed_restored_and_started_again_it_delivers_what_the_backup_has(tmp_p
         assert gateway.process is not None
         gateway.process.kill()
         gateway.process.wait(PATIENCE_S)
-        for ending in ("", "-wal", "-shm"):
+        shutil.copy(tmp_path / "backup.db", tmp_path / "gateway.db")  # beside the log of the store that was here
+        gateway.start(ready=False)
+        assert gateway.process.wait(PATIENCE_S) != 0
+        assert "is a copy that was never served" in gateway.log.splitlines()[-1]
+        assert "a copy, with another store's log beside it" in gateway.cli("store", "doctor", check=False)
+        for command in ("verify", "migrate", "status"):
+            said = gateway.cli("store", command, check=False)
+            assert "gateway.db-shm away, then start again" in " ".join(said.split())
+        for ending in ("-wal", "-shm"):
             (tmp_path / f"gateway.db{ending}").unlink(missing_ok=True)
-        (tmp_path / "backup.db").rename(tmp_path / "gateway.db")
         assert "every promise of the outbox holds" in gateway.cli("store", "verify")
         refused = len(receiver.requests)
         receiver.answer = 200

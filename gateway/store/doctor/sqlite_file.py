@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.errors import StoreUnavailable
 from gateway.store.doctor.diagnosis import Diagnosis, Finding
+from gateway.store.sqlite.foreign_log import has_foreign_log
 from gateway.store.sqlite.owner_lock import OwnerLock, holder_of
 from gateway.store.sqlite.session import APPLICATION_ID, LIBRARY_VERSION_MIN
 from gateway.text.file_trouble import missing_folder
@@ -119,6 +120,9 @@ def _identity(path: Path) -> Finding:
         )
     if head and int.from_bytes(head[_APPLICATION_ID]) != APPLICATION_ID:
         return Finding("store", "missing", "a file of another program", "name a file of its own (store.url)")
+    if has_foreign_log(path):
+        meaning = f"move {path.name}-wal and -shm away: they belong to the store that was here before"
+        return Finding("store", "missing", "a copy, with another store's log beside it", meaning)
     return Finding("store", "ok", "a store of the gateway")
 
 

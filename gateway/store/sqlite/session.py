@@ -17,6 +17,7 @@ from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.patience import NotYet, patiently
 from gateway.store.engine.session import Columns, Trouble
 from gateway.store.sqlite.error_texts import cannot_open, explain
+from gateway.store.sqlite.foreign_log import left, looked_at
 from gateway.store.sqlite.open_file import OpenFiles
 
 APPLICATION_ID: Final = 0x52474757  # "RGGW": says whose file this is, also to file(1)
@@ -61,6 +62,7 @@ class SqliteSession:
     backend: Literal["sqlite", "postgresql"] = "sqlite"
     reduced = False
     cipher: Cipher | None = None
+    _left = False
 
     def __init__(self, path: Path, role: SessionRole, clock: Clock | None = None) -> None:
         """Open an existing file. Only the writer checkpoints: two connections that do so at one instant meet a bug of
@@ -72,15 +74,16 @@ class SqliteSession:
         self._looked: tuple[int, float] | None = None  # ms, and monotonic seconds
         uri = f"file:{quote(os.fsencode(path))}?mode=rw"
         try:
-            self.files = OpenFiles(path)
-            self.connection = sqlite3.connect(
-                uri,
-                uri=True,
-                isolation_level=None,
-                timeout=BUSY_SECONDS,
-                cached_statements=256,
-                check_same_thread=False,
-            )
+            with looked_at(path) as self._noted:
+                self.files = OpenFiles(path)
+                self.connection = sqlite3.connect(
+                    uri,
+                    uri=True,
+                    isolation_level=None,
+                    timeout=BUSY_SECONDS,
+                    cached_statements=256,
+                    check_same_thread=False,
+                )
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(cannot_open(path, error)) from None
         try:
@@ -110,6 +113,8 @@ class SqliteSession:
             if not tables:  # both hold only before the first table is made
                 run("PRAGMA page_size=8192")
                 run("PRAGMA auto_vacuum=INCREMENTAL")
+            # The file says that it has a log, flushed with its journal's name, before there is one: see foreign_log
+            run("PRAGMA synchronous=EXTRA")
             run("PRAGMA journal_mode=WAL").fetchall()
             if application != APPLICATION_ID:
                 run(f"PRAGMA application_id={APPLICATION_ID}")
@@ -223,3 +228,6 @@ class SqliteSession:
                 self.connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)
         with suppress(sqlite3.Error):
             self.connection.close()
+        if not self._left:
+            self._left = True
+            left(self._noted)
