@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 from gateway.config.document.diagnostics import Diagnostic, near
@@ -41,6 +42,7 @@ _IN_BRACKETS: Final = re.compile(r"\[[^\]]*\]")
 _REGULAR: Final = re.compile(
     r"^\^|\$$|\\[dws.]|^\.\*|[-_/]\.[*+]|\[[^\]]*\][+{]|\([^)]*\|[^)]*\)"
 )  # of a regular expression, not a glob
+_STOPPERS_MAX: Final = 50  # routes that stop which each later one is compared with, because that grows with the square
 _SHOWN_MAX: Final = 8  # values that a hint lists
 
 
@@ -54,11 +56,14 @@ def reach(
     asked where all routes of the file could be read."""
     watched = WATCH_TYPES if settings.watch else ()
     bounds = bounds and {name: _with_types(one, watched) for name, one in bounds.items()}
-    for number, (table, route) in enumerate(routes):
+    stoppers: list[RouteSettings] = []
+    for table, route in routes:
         yield from _unconditional(table, route)
         unmet = list(_unmet(table, route, bounds))
         yield from unmet
-        before = next((one for _, one in routes[:number] if one.stop and _covers(one, route, bounds)), None)
+        before = next((one for one in stoppers if _covers(one, route, bounds)), None)
+        if route.stop and route.where is None and len(stoppers) < _STOPPERS_MAX:
+            stoppers.append(route)
         if before is not None and not unmet:
             all_of_it = "everything" if not before.match else "all that it does"
             yield table.problem(
@@ -189,28 +194,35 @@ def _odd(key: str, glob: str) -> str:
 
 def _covers(first: RouteSettings, later: RouteSettings, bounds: Mapping[str, SourceBounds] | None) -> bool:
     """Whether every event of the later route is one of the first, as far as globs alone can say it."""
-    if first.where is not None or not set(_met(later)) <= set(_met(first)):
+    for key, globs in first.match.items():
+        if key != "type" and (own := later.match.get(key)) and not _all_within(own, globs):
+            return False
+    if not _met(later.match.get("type")) <= _met(first.match.get("type")):
         return False
     fitting = [
         one for one in (bounds or {}).values() if all(_meets(one, key, globs) for key, globs in later.match.items())
     ]
-    only_recordings = not set(_met(later)) & set(ALARM_TYPES)
+    only_recordings = _met(later.match.get("type")).isdisjoint(ALARM_TYPES)
     for key, globs in first.match.items():
-        if key == "type":
+        if key == "type" or key in later.match:
             continue
-        asked: Sequence[str] | None = later.match.get(key)
-        if asked is None and fitting and only_recordings and all(one.get(key) for one in fitting):
+        asked: Sequence[str] = ()
+        if fitting and only_recordings and all(one.get(key) for one in fitting):
             asked = [value for one in fitting for value in one[key]]
-        if not asked or not all(any(_within(narrow, glob) for glob in globs) for narrow in asked):
+        if not asked or not _all_within(asked, globs):
             return False
     return True
 
 
-def _met(route: RouteSettings) -> Sequence[str]:
-    """The types that this route can meet. A follow-up, and an alarm, goes only to routes that name it."""
-    globs = route.match.get("type")
+@lru_cache(256)  # because it is asked for each pair of routes
+def _met(globs: tuple[str, ...] | None) -> frozenset[str]:
+    """The types that a route with these globs can meet. A follow-up, and an alarm, goes only to routes that name it."""
     types = EVENT_TYPES if globs is None else reached_types(globs)
-    return [type for type in types if type not in FOLLOW_UP_TYPES or names_type(globs or (), type)]
+    return frozenset(type for type in types if type not in FOLLOW_UP_TYPES or names_type(globs or (), type))
+
+
+def _all_within(asked: Sequence[str], globs: Sequence[str]) -> bool:
+    return all(any(_within(narrow, glob) for glob in globs) for narrow in asked)
 
 
 def _within(narrow: str, wide: str) -> bool:

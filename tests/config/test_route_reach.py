@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config import route_reach
 from gateway.config.load import load
 from gateway.model import EVENT_TYPES
 from tests.config.configs import KEY
@@ -170,3 +171,12 @@ def test_of_a_source_that_could_not_be_read_nothing_is_said_to_be_impossible(tmp
 def test_the_types_of_a_source_are_types(tmp_path: Path) -> None:
     assert _said(tmp_path, [_ANY], *(f"{{name: '{n}', match: {{type: {one}}}, to: ops}}" for n, one in enumerate(EVENT_TYPES)
                  if not one.endswith(("overdue", "recovered")))) == []  # fmt: skip
+
+
+def test_of_thousands_of_routes_that_stop_few_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    covers = route_reach._covers
+    monkeypatch.setattr(route_reach, "_covers", lambda *routes: compared.append("") or covers(*routes))
+    routes = [f"{{match: {{stream: s{n}}}, to: ops, stop: true}}" for n in range(300)]
+    assert _said(tmp_path, [_ANY], *routes) == []
+    assert len(compared) <= 300 * 50
