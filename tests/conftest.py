@@ -141,6 +141,14 @@ def _learnt_here() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _plugin_files_are_forgotten() -> Iterator[None]:
+    """A file runs once in a process, and an older pytest gives the next test a folder of the same name."""
+    yield
+    for name in [name for name in sys.modules if name.startswith("gateway_file_")]:
+        del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
 def _lines_of_a_test() -> Iterator[None]:
     """How lines are written ends with the test that configured it: else a later one could not listen to them."""
     yield
