@@ -151,6 +151,10 @@ def _is_stuck(dispatch: Dispatch, now: float, timeout: float) -> bool:
     """Whether its plugin went on after it was cancelled. Where the process stood still, it is about to be: that is no fault of
     the plugin's."""
     silence = dispatch.silence
-    if silence is not None and (silence.expired or silence.runs):
-        return silence.expired and now - silence.at > CANCELLED_SECONDS_MAX
+    if silence is not None and silence.runs:
+        if now >= silence.at:
+            silence.limits.cut_off()
+        return False
+    if silence is not None and silence.expired:
+        return now - silence.at > CANCELLED_SECONDS_MAX
     return now - dispatch.since > timeout + CANCELLED_SECONDS_MAX

@@ -35,7 +35,7 @@ class TimeLimits:
                 self.running.clear()
         limit = TimeLimit(self, task, task.cancelling(), loop.time() + self.seconds)
         if self._timer is None:
-            self._timer = loop.call_at(limit.at, self._cut_off)
+            self._timer = loop.call_at(limit.at, self.cut_off)
         self.running[limit] = None  # last: one that has not begun would cut off what its task does later
         return limit
 
@@ -47,19 +47,21 @@ class TimeLimits:
             self.running[limit] = None
 
     def rest(self) -> None:
-        """The last has ended."""
+        """The last has ended: nothing is waited for."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _cut_off(self) -> None:
-        self._timer = None
+    def cut_off(self) -> None:
+        """End what is due. The timer does it; whoever sees that something is late may too, because a timer is lost where there was
+        no memory for it."""
+        self.rest()
         if self._loop is None:
             return
         now = self._loop.time()
         for limit in list(self.running):
             if limit.at > now:
-                self._timer = self._loop.call_at(limit.at, self._cut_off)
+                self._timer = self._loop.call_at(limit.at, self.cut_off)
                 return
             del self.running[limit]
             limit.at = now  # where the process stood still that is much later

@@ -138,6 +138,29 @@ async def test_a_process_that_stood_still_does_not_blame_the_plugin(monkeypatch:
     assert await pool.drain(PATIENCE_S) == []
 
 
+async def test_a_time_limit_whose_timer_was_lost_cuts_off_when_the_workers_are_looked_at() -> None:
+    """Without memory for a moment the timer is not set again, and a worker that waits would have its slot for ever."""
+    pool, limits, ends = workers.WorkerPool("app", 1), TimeLimits(0.02), list[str]()
+    under_way = asyncio.Event()
+
+    async def carry(dispatch: Dispatch) -> None:
+        try:
+            with limits.limited() as silence:
+                dispatch.bounded_by(silence)
+                limits.rest()  # lost
+                under_way.set()
+                await asyncio.Event().wait()
+        except TimeoutError:
+            ends.append("timeout")
+
+    pool.serve(carry, lambda waiting: waiting.popleft(), lambda _: True)
+    pool.start()
+    pool.add(Dispatch([]))
+    await under_way.wait()
+    await eventually(lambda: pool.replace_stuck(0.02) == [] and ends == ["timeout"])
+    assert await pool.drain(PATIENCE_S) == []
+
+
 async def test_the_end_does_not_wait_for_a_sink_that_swallows_its_cancellation(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
