@@ -16,10 +16,8 @@ import pytest
 
 from gateway.errors import SchemaMismatch, StoreInUse, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
-from gateway.store.doctor.sqlite_file import examine
 from gateway.store.sqlite.session import APPLICATION_ID, SessionRole, SqliteSession, make_file
 from gateway.store.store import Store
-from gateway.text.store_address import parse_address
 from tests.patience import PATIENCE_S
 from tests.store.conftest import Opener
 from tests.store.kit import LEASE, new, settlement, states, table, take
@@ -45,15 +43,6 @@ async def test_a_second_gateway_on_one_file_is_refused_naming_pid_and_file(file:
         await Store(f"sqlite:///{file}").open(lock_wait=0.15)
     assert f"pid {os.getpid()}" in str(refused.value)
     assert str(file) in str(refused.value)
-
-
-async def test_a_new_store_says_whose_it_is_before_its_log_is_moved_into_it(file: Path, open_at: Opener) -> None:
-    """`store doctor` called it a file of another program, while it was served and until then."""
-    store = await open_at(url=f"sqlite:///{file}")
-    await take(store, new(1))
-    assert file.read_bytes()[68:72] == APPLICATION_ID.to_bytes(4)
-    (said,) = (one for one in examine(parse_address(f"sqlite:///{file}")).findings if one.name == "store")
-    assert said.grade == "ok", said
 
 
 async def test_a_second_gateway_gets_the_file_when_the_first_ends_in_time(file: Path, open_at: Opener) -> None:

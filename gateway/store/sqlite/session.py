@@ -115,9 +115,9 @@ class SqliteSession:
                 run("PRAGMA auto_vacuum=INCREMENTAL")
             # The file says that it has a log, flushed with its journal's name, before there is one: see foreign_log
             run("PRAGMA synchronous=EXTRA")
-            if application != APPLICATION_ID:  # in the file itself, because who looks at it does not read the log
-                run(f"PRAGMA application_id={APPLICATION_ID}")
             run("PRAGMA journal_mode=WAL").fetchall()
+            if application != APPLICATION_ID:
+                run(f"PRAGMA application_id={APPLICATION_ID}")
             run(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}").fetchall()
             run(f"PRAGMA journal_size_limit={WAL_BYTES_MAX}").fetchall()
         else:
