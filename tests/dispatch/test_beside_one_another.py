@@ -84,8 +84,10 @@ async def test_a_stuck_worker_is_replaced_while_the_store_cannot_be_read(
     await house.put(event(1))
     await eventually(lambda: sink.seen)
     [lane] = house.dispatcher.lanes.values()
-    for dispatch in lane.workers.under_way():
-        dispatch.since -= 60  # the loop's clock, as if that had passed
+    [dispatch] = lane.workers.under_way()
+    await eventually(lambda: dispatch.silence is not None and dispatch.silence.expired)
+    assert dispatch.silence is not None
+    dispatch.silence.at -= 60  # the loop's clock, as if that had passed since it was cut off
     await house.later(3)
     await eventually(lambda: house.attempts("outcome") == ["retry"])
     end.set()
