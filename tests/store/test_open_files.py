@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -98,6 +99,23 @@ async def test_nothing_is_acknowledged_into_a_file_that_the_next_start_would_not
     errors = [line for line in lines if line["log_level"] in ("error", "warning")]
     assert [line["event"] for line in errors] == ["store_file_gone"]
     assert str(file) in errors[0]["error"]
+
+
+@pytest.mark.parametrize("of", ["log", "index"])
+async def test_the_log_of_a_restored_copy_is_watched_from_its_first_start_on(
+    file: Path, open_at: Opener, of: str
+) -> None:
+    """A copy keeps no log until it is served: one that is made behind the look at the files would be lost unseen."""
+    await (await open_at(url=f"sqlite:///{file}")).close()
+    with contextlib.closing(sqlite3.connect(file)) as original:
+        original.execute("VACUUM INTO ?", (str(file.with_name("copy.db")),))
+    for one in ("database", "log", "index"):
+        FILES[one](file).unlink(missing_ok=True)
+    file.with_name("copy.db").rename(file)
+    store = await open_at(url=f"sqlite:///{file}")
+    _delete(FILES[of](file))
+    with pytest.raises(StoreUnavailable, match="while it was open"):
+        await store.accept([new(1)])
 
 
 async def test_a_file_that_is_gone_is_noticed_without_any_callback(file: Path, open_at: Opener) -> None:

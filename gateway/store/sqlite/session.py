@@ -118,6 +118,8 @@ class SqliteSession:
             run("PRAGMA journal_mode=WAL").fetchall()
             if application != APPLICATION_ID:
                 run(f"PRAGMA application_id={APPLICATION_ID}")
+            # A copy gets its log now, and not with its first commit: what is not there yet would not be watched
+            run("SELECT count(*) FROM sqlite_schema").fetchone()
             run(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}").fetchall()
             run(f"PRAGMA journal_size_limit={WAL_BYTES_MAX}").fetchall()
         else:
