@@ -111,54 +111,55 @@ async def test_a_sink_that_swallows_its_cancellation_loses_its_worker_and_its_wo
     assert house.attempts() == ["retry", "retry", "delivered"]
 
 
+class Waiting:
+    """A worker that waits inside a time limit of 20 ms; `timer_lost`: nothing calls the limit."""
+
+    def __init__(self, *, timer_lost: bool = False) -> None:
+        self.pool = workers.WorkerPool("app", 1)
+        self.ends: list[str] = []
+        self._limits = TimeLimits(0.02)
+        self._timer_lost = timer_lost
+        self._under_way = asyncio.Event()
+        self.pool.serve(self._carry, lambda waiting: waiting.popleft(), lambda _: True)
+
+    async def begin(self) -> None:
+        self.pool.start()
+        self.pool.add(Dispatch([]))
+        await self._under_way.wait()
+
+    async def _carry(self, dispatch: Dispatch) -> None:
+        try:
+            with self._limits.limited() as silence:
+                dispatch.bounded_by(silence)
+                if self._timer_lost:
+                    self._limits.rest()
+                self._under_way.set()
+                await asyncio.Event().wait()
+        except TimeoutError:
+            self.ends.append("timeout")
+
+    async def is_cut_off_in_time(self) -> None:
+        await eventually(lambda: self.pool.replace_stuck(0.02) == [] and self.ends == ["timeout"])
+        assert await self.pool.drain(PATIENCE_S) == []
+
+
 async def test_a_process_that_stood_still_does_not_blame_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped for a minute (SIGSTOP, a laptop's lid), it looks at its workers before it cancelled any."""
     monkeypatch.setattr(workers, "CANCELLED_SECONDS_MAX", 0.01)
-    pool, limits, ends = workers.WorkerPool("app", 1), TimeLimits(0.02), list[str]()
-    under_way = asyncio.Event()
-
-    async def carry(dispatch: Dispatch) -> None:
-        try:
-            with limits.limited() as silence:
-                dispatch.bounded_by(silence)
-                under_way.set()
-                await asyncio.Event().wait()
-        except TimeoutError:
-            ends.append("timeout")
-
-    pool.serve(carry, lambda waiting: waiting.popleft(), lambda _: True)
-    pool.start()
-    pool.add(Dispatch([]))
-    await under_way.wait()
+    waiting = Waiting()
+    await waiting.begin()
     until = time.monotonic() + 0.1
     while time.monotonic() < until:  # nothing of the loop runs
         pass
-    assert pool.replace_stuck(0.02) == []
-    await eventually(lambda: pool.replace_stuck(0.02) == [] and ends == ["timeout"])
-    assert await pool.drain(PATIENCE_S) == []
+    assert waiting.pool.replace_stuck(0.02) == []
+    await waiting.is_cut_off_in_time()
 
 
 async def test_a_time_limit_whose_timer_was_lost_cuts_off_when_the_workers_are_looked_at() -> None:
     """Without memory for a moment the timer is not set again, and a worker that waits would have its slot for ever."""
-    pool, limits, ends = workers.WorkerPool("app", 1), TimeLimits(0.02), list[str]()
-    under_way = asyncio.Event()
-
-    async def carry(dispatch: Dispatch) -> None:
-        try:
-            with limits.limited() as silence:
-                dispatch.bounded_by(silence)
-                limits.rest()  # lost
-                under_way.set()
-                await asyncio.Event().wait()
-        except TimeoutError:
-            ends.append("timeout")
-
-    pool.serve(carry, lambda waiting: waiting.popleft(), lambda _: True)
-    pool.start()
-    pool.add(Dispatch([]))
-    await under_way.wait()
-    await eventually(lambda: pool.replace_stuck(0.02) == [] and ends == ["timeout"])
-    assert await pool.drain(PATIENCE_S) == []
+    waiting = Waiting(timer_lost=True)
+    await waiting.begin()
+    await waiting.is_cut_off_in_time()
 
 
 async def test_the_end_does_not_wait_for_a_sink_that_swallows_its_cancellation(

@@ -17,7 +17,7 @@ CANDIDATE: Final = (
 )
 _POSITIONS: Final = {"sqlite": "instr", "postgresql": "strpos"}
 _BODY: Final = "SELECT source, id, variant, body FROM events WHERE seq = :seq"
-_PLAIN: Final = re.compile("[A-Za-z0-9]+")  # what neither JSON nor a URL writes in another way
+_PLAIN: Final = re.compile("[A-Za-z0-9]+")  # what neither our JSON nor a URL (RFC 3986, 2.3) writes in another way
 _EVERYWHERE: Final = '"data"'  # a part that every event's text has
 
 
